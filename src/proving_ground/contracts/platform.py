@@ -1,0 +1,81 @@
+"""platform.json: what creating, provisioning and deploying produced, the only hand-over to suites."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from proving_ground.contracts.base import Contract
+
+SCHEMA_VERSION = 1
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$", max_length=63)]
+
+
+class Cluster(Contract):
+    """A Kubernetes cluster that suites may use."""
+
+    kubeconfig: str = Field(description="Absolute path of the kubeconfig, in the private state directory.")
+    context: str | None = Field(default=None, description="Context in that kubeconfig; its current one if absent.")
+    server: str = Field(default="", description="URL of the API server, for people.")
+    version: str = Field(default="", description="Kubernetes version, as v1.36.3.")
+
+
+class Host(Contract):
+    """A machine that suites may check."""
+
+    name: str
+    groups: list[str] = []
+    ssh_config: str | None = Field(default=None, description="Absolute path of an ssh_config(5) file that knows it.")
+    declared: dict[str, object] = Field(default={}, description="Declared values and thresholds, from the inventory.")
+
+
+class Endpoint(Contract):
+    """An address that answers requests."""
+
+    url: str
+    protocol: Literal["http", "h2c", "grpc"] = "http"
+    via: str | None = Field(default=None, description="Proxy or gateway that the request goes through.")
+    ca: str | None = Field(default=None, description="Absolute path of the CA bundle.")
+    auth: str | None = Field(default=None, description="Absolute path of a file with the bearer token.")
+
+
+class System(Contract):
+    """A thing under test, as it is present on this platform."""
+
+    implementation: Literal["stand_in", "command", "manifests", "chart", "existing"]
+    version: str = ""
+    cadences: dict[str, float] = Field(default={}, description="Seconds between what the system does by itself.")
+    parameters: dict[str, object] = Field(
+        default={}, description="What the inventory set for this system's suites, for example models_csv."
+    )
+
+
+class Capabilities(Contract):
+    """What the inventory promised, and what was found present after deploy."""
+
+    promised: list[Name] = []
+    present: list[Name] = []
+
+
+class Clock(Contract):
+    """The clock that all times of the run are told on."""
+
+    started: dt.datetime
+    speed: float = Field(default=1.0, gt=0, description="Simulated seconds in a real one; 1.0 on real platforms.")
+
+
+class Platform(Contract):
+    """The whole of platform.json."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    inventory: str = Field(description="Name of the inventory, for reports; suites never branch on it.")
+    clusters: dict[Name, Cluster] = {}
+    hosts: list[Host] = []
+    endpoints: dict[Name, Endpoint] = {}
+    systems: dict[Name, System] = {}
+    capabilities: Capabilities = Capabilities()
+    clock: Clock

@@ -1,0 +1,39 @@
+"""suite.yml: what a suite needs, and which faults its checks must notice."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from proving_ground.contracts.base import Contract
+from proving_ground.contracts.platform import Name
+
+
+class FaultExpectation(Contract):
+    """What one fault must do to the checks of the suite; every check not named must pass."""
+
+    description: str
+    must_fail: list[str] = Field(min_length=1, description="Check ids, or fnmatch patterns of them.")
+    may_be_blocked: list[str] = Field(default=[], description="Check ids or patterns whose outcome does not count.")
+
+
+class ProveSettings(Contract):
+    """How prove runs the suite: smaller and less patient than a stage does."""
+
+    wait_limit: float = Field(default=10.0, gt=0, description="Seconds; every wait of a check is cut to this.")
+    parameters: dict[str, object] = Field(
+        default={}, description="Replaces parameters of the suite's system, for example models_csv."
+    )
+
+
+class Suite(Contract):
+    """The whole of suite.yml."""
+
+    name: Name
+    description: str
+    systems: list[Name] = Field(default=[], description="Systems that must be on the platform.")
+    capabilities: list[Name] = Field(default=[], description="Capabilities that every check of the suite needs.")
+    exclusive: bool = Field(default=False, description="Whether nothing else may run beside it.")
+    environment: str | None = Field(default=None, description="Name of an isolated tool environment; absent: the shared one.")
+    parallel: int = Field(default=4, ge=1, description="Checks under way at once.")
+    faults: dict[Name, FaultExpectation] = {}
+    prove: ProveSettings = ProveSettings()
