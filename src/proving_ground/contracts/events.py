@@ -67,7 +67,7 @@ class Ended(Contract):
     message: str = Field(default="", description="First line of the failure, or the reason of a skip.")
     detail: str = Field(default="", description="The whole failure text.")
     reason_code: str = Field(default="", description="Reason code of a skip.")
-    infrastructure: bool = Field(default=False, description="Whether an error is the platform's rather than the check's.")
+    infrastructure: bool = Field(default=False, description="Whether an error is the platform's, not the check's.")
     metrics: dict[str, float] = {}
     properties: dict[str, str] = {}
     attachments: list[Attachment] = []

@@ -33,7 +33,7 @@ class Suite(Contract):
     systems: list[Name] = Field(default=[], description="Systems that must be on the platform.")
     capabilities: list[Name] = Field(default=[], description="Capabilities that every check of the suite needs.")
     exclusive: bool = Field(default=False, description="Whether nothing else may run beside it.")
-    environment: str | None = Field(default=None, description="Name of an isolated tool environment; absent: the shared one.")
+    environment: str | None = Field(default=None, description="Isolated tool environment; absent: the shared one.")
     parallel: int = Field(default=4, ge=1, description="Checks under way at once.")
     faults: dict[Name, FaultExpectation] = {}
     prove: ProveSettings = ProveSettings()
