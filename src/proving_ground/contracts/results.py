@@ -117,4 +117,5 @@ class Results(Contract):
     load_test: LoadTest | None = None
     suites: list[SuiteResult] = []
     not_selected: list[Unselected] = []
+    suites_left_out: dict[str, str] = Field(default={}, description="Name of a suite that did not run -> why.")
     phases: list[PhaseResult] = []

@@ -1,0 +1,1 @@
+"""A run: options, validate, create, provision, deploy, verify, collect, report, destroy."""
