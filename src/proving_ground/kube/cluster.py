@@ -1,0 +1,406 @@
+"""A cluster as suites and engines see it: objects, waits, logs, events, namespaces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from proving_ground.kube.connection import PATIENCE, Connection
+from proving_ground.kube.discovery import Discovery
+from proving_ground.kube.errors import ConflictError, NotFoundError, WaitTimeoutError
+from proving_ground.kube.references import Object, Objects, Reference, ResourceType, Target, summarise
+from proving_ground.kube.watching import Following, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from os import PathLike
+
+PatchType = Literal["merge", "json", "strategic"]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+_PATCH_TYPES = {
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+}
+_POLL_SECONDS = 0.5
+_CONFLICT_RETRIES = 5
+
+
+class Cluster:
+    """An asynchronous client of one cluster. Make it with :meth:`connect`; share it in a process.
+
+    Attributes:
+        kubeconfig: The file it was made from, for programs that need one.
+    """
+
+    def __init__(self, connection: Connection, kubeconfig: Path, *, patience: float = PATIENCE) -> None:
+        self.kubeconfig = kubeconfig
+        self._connection = connection
+        self._discovery = Discovery(connection)
+        self._patience = patience
+        self._watches: dict[tuple[ResourceType, str], Watch] = {}
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(
+        cls, kubeconfig: str | PathLike[str], context: str | None = None, *, patience: float = PATIENCE
+    ) -> AsyncIterator[Cluster]:
+        """Connect to the cluster that a kubeconfig names, and close every connection at the end.
+
+        Args:
+            kubeconfig: Path of the file.
+            context: Context in it; its current one if not given.
+            patience: Seconds for which an API server that fails or cannot be reached is asked again.
+
+        Raises:
+            ConfigurationError: The kubeconfig cannot be used.
+        """
+        path = Path(kubeconfig)
+        connection = await Connection.open(path, context, patience=patience)
+        cluster = cls(connection, path, patience=patience)
+        try:
+            yield cluster
+        finally:
+            await cluster.close()
+
+    async def close(self) -> None:
+        """Stop all watches and close all connections."""
+        watches, self._watches = list(self._watches.values()), {}
+        for watch in watches:
+            await watch.stop()
+        await self._connection.close()
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._connection.server
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far, retries and watches included."""
+        return self._connection.requests
+
+    # Reading
+
+    async def version(self) -> dict[str, Any]:
+        """Return the API server's version document (``major``, ``minor``, ``gitVersion``, ...)."""
+        answer: dict[str, Any] = await self._connection.request("GET", "/version")
+        return answer
+
+    async def resource(self, api_version: str, kind: str) -> ResourceType:
+        """Return how a kind is served; asks the API server again when it is not known yet.
+
+        Raises:
+            UnknownKindError: The cluster serves no such kind.
+        """
+        return await self._discovery.resolve(api_version, kind)
+
+    async def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
+        """Return an object, or None when there is none of that name."""
+        resource = await self.resource(api_version, kind)
+        try:
+            answer: Object = await self._connection.request("GET", resource.path(namespace, name))
+        except NotFoundError:
+            return None
+        return answer
+
+    async def list(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str = "",
+        *,
+        labels: Mapping[str, str] | str | None = None,
+        fields: str = "",
+    ) -> Objects:
+        """Return the objects of a kind, of one namespace or of all.
+
+        Args:
+            api_version: For example ``v1`` or ``apps/v1``.
+            kind: For example ``Pod``.
+            namespace: Empty for all.
+            labels: Labels that the objects have, or a selector in Kubernetes' notation.
+            fields: Field selector in Kubernetes' notation.
+        """
+        resource = await self.resource(api_version, kind)
+        params: dict[str, str | int | bool] = {}
+        if labels:
+            params["labelSelector"] = (
+                labels if isinstance(labels, str) else ",".join(f"{k}={v}" for k, v in labels.items())
+            )
+        if fields:
+            params["fieldSelector"] = fields
+        answer = await self._connection.request("GET", resource.path(namespace), params=params)
+        items: Objects = answer.get("items") or []
+        for item in items:
+            item.setdefault("apiVersion", api_version)
+            item.setdefault("kind", kind)
+        return items
+
+    async def read(self, target: Target) -> Objects:
+        """Return the objects of a target as they are now."""
+        if target.name:
+            found = await self.get(target.api_version, target.kind, target.name, target.namespace)
+            return [found] if found is not None and target.holds(found) else []
+        return await self.list(target.api_version, target.kind, target.namespace, labels=target.labels)
+
+    async def logs(
+        self, name: str, namespace: str, *, container: str = "", tail: int | None = None, previous: bool = False
+    ) -> str:
+        """Return a pod's log.
+
+        Args:
+            name: The pod.
+            namespace: Its namespace.
+            container: Needed only when it has several.
+            tail: Number of last lines; everything if not given.
+            previous: Whether the log is that of the container's previous life.
+        """
+        params: dict[str, str | int | bool] = {}
+        if container:
+            params["container"] = container
+        if tail is not None:
+            params["tailLines"] = tail
+        if previous:
+            params["previous"] = "true"
+        pod = await self.resource("v1", "Pod")
+        answer: str = await self._connection.request("GET", pod.path(namespace, name, "log"), params=params, text=True)
+        return answer
+
+    async def events(self, about: Reference) -> Objects:
+        """Return the Kubernetes events about an object, oldest first."""
+        fields = f"involvedObject.name={about.name},involvedObject.kind={about.kind}"
+        found = await self.list("v1", "Event", about.namespace or "default", fields=fields)
+        return sorted(found, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
+
+    # Writing
+
+    async def create(self, obj: Object, *, namespace: str = "", dry_run: bool = False) -> Object:
+        """Create an object.
+
+        Args:
+            obj: The object.
+            namespace: Where it goes if it does not say so itself.
+            dry_run: Whether the API server only checks it.
+
+        Raises:
+            ConflictError: There is one of that name already.
+        """
+        return await self._create(obj, namespace, dry_run=dry_run, repeatable=False)
+
+    async def _create(self, obj: Object, namespace: str, *, dry_run: bool, repeatable: bool) -> Object:
+        reference = Reference.of(obj)
+        resource = await self.resource(reference.api_version, reference.kind)
+        path = resource.path(reference.namespace or namespace)
+        params = {"dryRun": "All"} if dry_run else None
+        answer: Object = await self._connection.request("POST", path, params=params, body=obj, repeatable=repeatable)
+        return answer
+
+    async def apply(self, obj: Object, *, namespace: str = "", dry_run: bool = False) -> tuple[Object, bool]:
+        """Create an object, or merge it into the one that exists.
+
+        Returns:
+            The object as the API server holds it, and whether it was created.
+        """
+        reference = Reference.of(obj)
+        if not reference.name:
+            return await self.create(obj, namespace=namespace, dry_run=dry_run), True
+        for attempt in range(_CONFLICT_RETRIES):
+            try:
+                return await self._create(obj, namespace, dry_run=dry_run, repeatable=True), True
+            except ConflictError:
+                pass
+            place = Reference(reference.api_version, reference.kind, reference.name, reference.namespace or namespace)
+            try:
+                return await self.patch(place, obj, dry_run=dry_run), False
+            except (NotFoundError, ConflictError):
+                if attempt == _CONFLICT_RETRIES - 1:  # it comes and goes, or changes, all the time
+                    raise
+        raise AssertionError("unreachable")
+
+    async def patch(
+        self,
+        reference: Reference,
+        patch: object,
+        *,
+        type: PatchType = "merge",  # noqa: A002  # kubectl's word
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Object:
+        """Change an object and return what became of it.
+
+        Args:
+            reference: The object.
+            patch: A merge patch (default), JSON patch or strategic merge patch.
+            type: Which of these it is.
+            subresource: For example ``status`` or ``scale``.
+            dry_run: Whether the API server only checks it.
+        """
+        resource = await self.resource(reference.api_version, reference.kind)
+        answer: Object = await self._connection.request(
+            "PATCH",
+            resource.path(reference.namespace, reference.name, subresource),
+            params={"dryRun": "All"} if dry_run else None,
+            body=patch,
+            content_type=_PATCH_TYPES[type],
+            repeatable=type != "json",
+        )
+        return answer
+
+    async def patch_status(self, reference: Reference, status: Mapping[str, Any]) -> Object:
+        """Merge fields into an object's status."""
+        return await self.patch(reference, {"status": dict(status)}, subresource="status")
+
+    async def delete(
+        self, reference: Reference, *, propagation: Propagation = "Background", grace_period: int | None = None
+    ) -> Object | None:
+        """Ask for an object's deletion.
+
+        Returns:
+            The object as it is now being deleted, or None when it is gone (or was never there).
+        """
+        resource = await self.resource(reference.api_version, reference.kind)
+        body: dict[str, Any] = {"propagationPolicy": propagation}
+        if grace_period is not None:
+            body["gracePeriodSeconds"] = grace_period
+        try:
+            answer: Object = await self._connection.request(
+                "DELETE", resource.path(reference.namespace, reference.name), body=body
+            )
+        except NotFoundError:
+            return None
+        except ConflictError:
+            return await self.get(reference.api_version, reference.kind, reference.name, reference.namespace)
+        # a Status: it is gone; the object itself: finalizers or a grace period still hold it
+        return answer if answer.get("kind") == reference.kind and "metadata" in answer else None
+
+    # Waiting
+
+    @contextlib.asynccontextmanager
+    async def follow(self, target: Target, *, known: Sequence[Object] | None = None) -> AsyncIterator[Following]:
+        """Follow the objects of a target: first as they are now, then each change.
+
+        The first state is read directly, so it is never older than what the caller did before; the changes come
+        from a watch that all followers of a kind share.
+
+        Args:
+            target: What to follow.
+            known: The first state if the caller has it already, for example as the answer of a write.
+        """
+        resource = await self.resource(target.api_version, target.kind)
+        following = Following(target)
+        async with contextlib.AsyncExitStack() as stack:
+            if "watch" in resource.verbs:
+                following = await self._join(resource, target, stack)
+            else:
+                task = asyncio.get_running_loop().create_task(self._poll(following))
+                stack.callback(task.cancel)
+            following.seed(list(known) if known is not None else await self.read(target))
+            yield following
+
+    async def _join(self, resource: ResourceType, target: Target, stack: contextlib.AsyncExitStack) -> Following:
+        """Join the watch of the whole cluster, or that of the namespace where only this is allowed."""
+        scopes = ["", target.namespace] if resource.namespaced and target.namespace else [""]
+        following = Following(target)
+        for scope in scopes:
+            watch = self._watches.get((resource, scope))
+            if watch is None:
+                watch = Watch(self._connection, resource, scope, patience=self._patience)
+                self._watches[resource, scope] = watch
+            if watch.forbidden and scope != scopes[-1]:
+                continue
+            following = Following(target)
+            stack.enter_context(watch.follow(following))
+            await watch.ready()
+            if not watch.forbidden:
+                break
+        return following
+
+    async def _poll(self, following: Following) -> None:
+        """Stand in for a watch where a kind cannot be watched (metrics, for example)."""
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            try:
+                found = await self.read(following.target)
+            except Exception as error:  # noqa: BLE001  # handed to the waiter, whatever it is
+                following.fail(error)
+                return
+            following.replace(found)
+
+    async def wait_for(
+        self,
+        reference: Reference,
+        predicate: Callable[[Object | None], bool],
+        *,
+        timeout: float,  # noqa: ASYNC109  # the deadline is part of the message
+        what: str = "the expected state",
+    ) -> Object | None:
+        """Wait until a predicate holds for an object (None: it does not exist), and return the object.
+
+        Args:
+            reference: The object.
+            predicate: Tells whether the wait is over.
+            timeout: Seconds.
+            what: What is waited for, for the message.
+
+        Raises:
+            WaitTimeoutError: It did not hold in time; the message tells the last state.
+        """
+        found = await self.wait_for_objects(
+            Target.of(reference), lambda objects: predicate(objects[0] if objects else None), timeout=timeout, what=what
+        )
+        return found[0] if found else None
+
+    async def wait_for_objects(
+        self,
+        target: Target,
+        predicate: Callable[[Sequence[Object]], bool],
+        *,
+        timeout: float,  # noqa: ASYNC109  # the deadline is part of the message
+        what: str = "the expected state",
+    ) -> Sequence[Object]:
+        """Wait until a predicate holds for the objects of a target, and return them."""
+        started = time.monotonic()
+        async with self.follow(target) as following:
+            while True:
+                objects = following.objects
+                if predicate(objects):
+                    return objects
+                if not await following.change(started + timeout - time.monotonic()):
+                    seen = "\n".join(f"  {Reference.of(o)}: {summarise(o)}" for o in objects[:10]) or "  none exists"
+                    raise WaitTimeoutError(
+                        f"waited {time.monotonic() - started:.1f} s for {what} of {target}; last seen:\n{seen}"
+                    )
+
+    async def wait_gone(
+        self,
+        reference: Reference,
+        *,
+        timeout: float,  # noqa: ASYNC109  # the deadline is part of the message
+        known: Object | None = None,
+    ) -> None:
+        """Wait until an object is gone; one of the same name that was made anew counts as gone.
+
+        Args:
+            reference: The object.
+            timeout: Seconds.
+            known: Its last state if the caller has it: the answer of :meth:`delete`.
+
+        Raises:
+            WaitTimeoutError: It is still there; the message tells its finalizers.
+        """
+        started = time.monotonic()
+        uid = known["metadata"].get("uid") if known else None
+        async with self.follow(Target.of(reference), known=[known] if known else None) as following:
+            while True:
+                objects = [o for o in following.objects if uid is None or o["metadata"].get("uid") == uid]
+                if not objects:
+                    return
+                if not await following.change(started + timeout - time.monotonic()):
+                    raise WaitTimeoutError(
+                        f"{reference} is still there {time.monotonic() - started:.1f} s after its deletion: "
+                        f"{summarise(objects[0])}"
+                    )

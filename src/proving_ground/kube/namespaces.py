@@ -1,0 +1,130 @@
+"""Namespaces that live for one check: made, labelled, removed, and verified gone."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import string
+import time
+from typing import TYPE_CHECKING
+
+from proving_ground.kube.errors import ConflictError, WaitTimeoutError
+from proving_ground.kube.references import Object, Reference, conditions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from proving_ground.kube.cluster import Cluster
+
+RUN_ID_LABEL = "proving.ground/run-id"
+FAULT_ANNOTATION = "proving.ground/fault"
+REMOVAL_SECONDS = 60.0
+_LETTERS = string.ascii_lowercase + string.digits
+_NAME_ATTEMPTS = 5
+
+
+def random_name(prefix: str) -> str:
+    """Return a name nobody else uses, short enough to leave room for the names that contain it."""
+    return f"{prefix}-{''.join(secrets.choice(_LETTERS) for _ in range(8))}"
+
+
+def marks(run_id: str = "", fault: str = "") -> dict[str, dict[str, str]]:
+    """Return the labels and annotations that namespaces of a run carry."""
+    return {
+        "labels": {RUN_ID_LABEL: run_id} if run_id else {},
+        "annotations": {FAULT_ANNOTATION: fault} if fault else {},
+    }
+
+
+async def create_namespace(
+    cluster: Cluster,
+    prefix: str,
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Object:
+    """Create a namespace under a fresh name and return it."""
+    for attempt in range(_NAME_ATTEMPTS):
+        metadata = {"name": random_name(prefix), "labels": dict(labels or {}), "annotations": dict(annotations or {})}
+        try:
+            return await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        except ConflictError:
+            if attempt == _NAME_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def remove_namespace(cluster: Cluster, name: str, *, timeout: float = REMOVAL_SECONDS) -> None:  # noqa: ASYNC109
+    """Delete a namespace and wait until it, and so everything in it, is gone.
+
+    Args:
+        cluster: Where.
+        name: The namespace.
+        timeout: Seconds.
+
+    Raises:
+        WaitTimeoutError: It is not gone in time; the message tells what keeps it.
+    """
+    started = time.monotonic()
+    reference = Reference("v1", "Namespace", name)
+    deleted = await cluster.delete(reference)
+    if deleted is None:
+        return
+    try:
+        await cluster.wait_gone(reference, timeout=timeout, known=deleted)
+    except WaitTimeoutError:
+        left = await cluster.get("v1", "Namespace", name)
+        if left is None:
+            return
+        raise WaitTimeoutError(
+            f"namespace {name} is still there {time.monotonic() - started:.1f} s after its deletion: {remainder(left)}"
+        ) from None
+
+
+def remainder(namespace: Object) -> str:
+    """Say what keeps a namespace from going, by the conditions that its controller writes."""
+    told = [
+        message or reason
+        for kind, status, reason, message in conditions(namespace)
+        if status == "True" and kind.startswith("Namespace")
+    ]
+    return "; ".join(told) or "its controller does not say what is left"
+
+
+@contextlib.asynccontextmanager
+async def namespace(
+    cluster: Cluster,
+    prefix: str = "check",
+    *,
+    run_id: str = "",
+    fault: str = "",
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    timeout: float = REMOVAL_SECONDS,  # noqa: ASYNC109  # of the removal
+) -> AsyncIterator[str]:
+    """Give a fresh namespace for the duration of a context; at its end it is removed and verified gone.
+
+    Args:
+        cluster: Where.
+        prefix: Beginning of its name.
+        run_id: The run that it belongs to.
+        fault: Named misbehaviour that stand-ins show in it.
+        labels: Further labels.
+        annotations: Further annotations.
+        timeout: Seconds that the removal may take.
+
+    Raises:
+        WaitTimeoutError: It could not be removed in time.
+    """
+    own = marks(run_id, fault)
+    made = await create_namespace(
+        cluster,
+        prefix,
+        labels={**own["labels"], **(labels or {})},
+        annotations={**own["annotations"], **(annotations or {})},
+    )
+    name = str(made["metadata"]["name"])
+    try:
+        yield name
+    finally:
+        await remove_namespace(cluster, name, timeout=timeout)
