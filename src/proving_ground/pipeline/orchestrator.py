@@ -81,6 +81,11 @@ class _Run:
         self.secrets: list[str] = []
 
     @property
+    def _broken(self) -> bool:
+        bad = sum(suite.counts.get(outcome, 0) for suite in self.suites for outcome in ("failed", "error"))
+        return self.cause is not None or bad > 0
+
+    @property
     def inventory_name(self) -> str:
         return self.inventory.name if self.inventory else "given platform"
 
@@ -303,6 +308,7 @@ class _Run:
         """Gather logs; in full where something went wrong."""
         if self.options.platform is None and any(phase.name == "create" for phase in self.phases):
             context = self._context()
+            context.variables["proving_ground_broken"] = self._broken
             begun = dt.datetime.now(dt.UTC)
             with self.progress.phase("collect", self.state.progress_file):
                 outcome = run_phase("collect", context, log=self.state.directory / "logs/collect.log")
