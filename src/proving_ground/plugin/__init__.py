@@ -1,1 +1,73 @@
-"""The pytest plugin."""
+"""The pytest plugin: checks run concurrently against a platform, each ending as exactly one outcome.
+
+Every pytest process of the environment loads this module (entry point ``pytest11``), so that it
+imports next to nothing and does nothing before ``--platform`` is given or a file of a suite is met.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proving_ground.plugin.skipping import skip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["pytest_addoption", "pytest_collect_file", "pytest_collection", "pytest_configure", "skip"]
+
+CHAINSAW_FILE = "chainsaw-test.yaml"
+MODELS_FILE = "models.csv"
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options of the plugin."""
+    from proving_ground.plugin import options  # noqa: PLC0415  # every pytest loads this module
+
+    options.add(parser, pluginmanager)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Wake up where a platform is given.
+
+    Raises:
+        pytest.UsageError: The platform file, the values or another option is not usable.
+    """
+    if config.getoption("platform_file", None) is None:
+        return
+    from proving_ground.plugin import activation  # noqa: PLC0415  # not without a platform
+
+    activation.activate(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Know the files of suites, also where no platform is given (``--collect-only``)."""
+    from proving_ground.plugin import options  # noqa: PLC0415  # already imported by then
+
+    if session.config.getoption("platform_file", None) is None and options.meets_suite(session.config):
+        from proving_ground.plugin import activation  # noqa: PLC0415  # only where a suite is met
+
+        activation.prepare_collection(session.config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the declarative tests: Chainsaw tests and tables of models.
+
+    Without a platform only files that are named on the command line themselves are collected (or
+    any, with ``--collect-only``): a foreign project keeps its own use of these file names.
+    """
+    if file_path.name not in (CHAINSAW_FILE, MODELS_FILE):
+        return None
+    config = parent.config
+    if (
+        config.getoption("platform_file", None) is None
+        and not config.option.collectonly
+        and not parent.session.isinitpath(file_path)
+    ):
+        return None
+    from proving_ground.plugin import declarative  # noqa: PLC0415  # only for such a file
+
+    return declarative.collect(file_path, parent)

@@ -1,0 +1,144 @@
+"""What one check has at hand while it runs."""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+from typing import TYPE_CHECKING, Protocol
+
+from proving_ground.contracts.events import Attachment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+    from proving_ground.contracts.platform import Platform
+    from proving_ground.kube import Cluster
+    from proving_ground.plugin.resolution import Fixtures
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the command line set for every check of the process.
+
+    Attributes:
+        run_id: Run that owns what checks make.
+        fault: Fault that every namespace made for a check asks for; None: none.
+        wait_limit: Seconds that every wait is cut to; None: not cut.
+        cleanup_limit: Seconds that the clean-up of one check may take.
+        parallel: Checks under way at once.
+        reruns: Times that a check is run again when an assertion fails.
+        engine: ``builtin`` or ``chainsaw``.
+        state_dir: Private directory of the run.
+        artifacts_dir: Directory of what may be shared.
+        allowed_skips: Reason codes of skips that are not errors.
+        values_files: Values files of Chainsaw tests; later ones win.
+        set_values: ``(key, value)`` of Chainsaw values, dots in the key descend.
+    """
+
+    run_id: str
+    state_dir: Path
+    artifacts_dir: Path
+    fault: str | None = None
+    wait_limit: float | None = None
+    cleanup_limit: float = 60.0
+    parallel: int = 4
+    reruns: int = 0
+    engine: str = "builtin"
+    allowed_skips: frozenset[str] = frozenset()
+    values_files: tuple[Path, ...] = ()
+    set_values: tuple[tuple[str, str], ...] = ()
+
+    def cut(self, seconds: float) -> float:
+        """Return a wait's length in seconds, cut to the wait limit."""
+        return seconds if self.wait_limit is None else min(seconds, self.wait_limit)
+
+
+class Recorder(Protocol):
+    """Where a check's own words go."""
+
+    def note(self, kind: str, subject: str, detail: str, check: str) -> None:
+        """Write an event for the timeline."""
+
+    def mask(self, value: str) -> None:
+        """Never write this value again."""
+
+
+class Shared(Protocol):
+    """What all checks of the process share."""
+
+    async def cluster(self, name: str) -> Cluster:
+        """Return a cluster of the platform, opened once."""
+
+    def fixtures_for(self, item: pytest.Function) -> Fixtures:
+        """Return the fixtures of one check."""
+
+
+@dataclasses.dataclass
+class CheckRun:
+    """One attempt at one check: its surroundings, and what it says about itself."""
+
+    check_id: str
+    platform: Platform
+    settings: Settings
+    recorder: Recorder
+    shared: Shared | None = None
+    on_verdict: Callable[[], None] | None = None
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    properties: dict[str, str] = dataclasses.field(default_factory=dict)
+    attachments: list[Attachment] = dataclasses.field(default_factory=list)
+    output: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    verdict_is_known: bool = False
+
+    @property
+    def run_id(self) -> str:
+        """The run that owns what this check makes."""
+        return self.settings.run_id
+
+    async def cluster(self, name: str = "default") -> Cluster:
+        """Return a cluster of the platform; it is shared by all checks and closed at the end.
+
+        Raises:
+            InfrastructureError: The platform has no such cluster, or it cannot be reached.
+        """
+        if self.shared is None:
+            raise RuntimeError("only concurrent checks can use a cluster: write the check as `async def`")
+        return await self.shared.cluster(name)
+
+    def fixtures_for(self, item: pytest.Function) -> Fixtures:
+        """Return the fixtures of an asynchronous check."""
+        if self.shared is None:
+            raise RuntimeError("only concurrent checks resolve their fixtures here")
+        return self.shared.fixtures_for(item)
+
+    def note(self, kind: str, subject: str, detail: str = "") -> None:
+        """Put something on the timeline: a scale event, a disturbance, an operation."""
+        self.recorder.note(kind, subject, detail, self.check_id)
+
+    def metric(self, name: str, value: float) -> None:
+        """Record a measurement; the unit belongs to the name (``ready_seconds``)."""
+        self.metrics[name] = float(value)
+
+    def property(self, name: str, value: object) -> None:
+        """Record a property for the reports."""
+        self.properties[name] = str(value)
+
+    def attach(self, name: str, text: str) -> None:
+        """Add diagnostics."""
+        self.attachments.append(Attachment(name=name, text=text))
+
+    def mask(self, value: str) -> None:
+        """Make sure that a secret which this check came to know is never written to the event log."""
+        self.recorder.mask(value)
+
+    def verdict_known(self) -> None:
+        """Let the next check start: what follows here is clean-up only."""
+        if not self.verdict_is_known:
+            self.verdict_is_known = True
+            if self.on_verdict is not None:
+                self.on_verdict()
+
+
+CURRENT: contextvars.ContextVar[CheckRun | None] = contextvars.ContextVar("proving_ground_check", default=None)

@@ -1,0 +1,68 @@
+"""Fixtures that checks ask for by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from proving_ground.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from proving_ground.contracts.platform import Endpoint, Platform
+    from proving_ground.kube import Cluster
+    from proving_ground.plugin.check_run import CheckRun
+    from proving_ground.plugin.verification import Verification
+
+
+def _verification(config: pytest.Config) -> Verification:
+    found: Verification | None = config.pluginmanager.get_plugin("proving-ground-verification")
+    if found is None:
+        raise InfrastructureError("there is no platform to verify", hint="give --platform FILE")
+    return found
+
+
+@pytest.fixture(scope="session")
+def platform(pytestconfig: pytest.Config) -> Platform:
+    """The platform, with parameters replaced as the command line says."""
+    return _verification(pytestconfig).platform
+
+
+@pytest.fixture
+def check(request: pytest.FixtureRequest) -> CheckRun:
+    """This check at work: settings, notes, metrics, properties, attachments."""
+    return _verification(request.config).runs[request.node.nodeid]
+
+
+@pytest.fixture(scope="session")
+def endpoint(platform: Platform) -> Callable[[str], Endpoint]:
+    """Return an endpoint of the platform by name; one that is not there is an infrastructure error."""
+
+    def find(name: str) -> Endpoint:
+        if name not in platform.endpoints:
+            known = ", ".join(sorted(platform.endpoints)) or "none"
+            raise InfrastructureError(f"the platform has no endpoint {name!r}", hint=f"it has {known}")
+        return platform.endpoints[name]
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def parameters(platform: Platform) -> Callable[[str], Mapping[str, Any]]:
+    """Return the parameters of a system by its name; a system that is not there is an infrastructure error."""
+
+    def find(system: str) -> Mapping[str, Any]:
+        if system not in platform.systems:
+            known = ", ".join(sorted(platform.systems)) or "none"
+            raise InfrastructureError(f"the platform has no system {system!r}", hint=f"it has {known}")
+        return platform.systems[system].parameters
+
+    return find
+
+
+@pytest.fixture
+async def cluster(check: CheckRun) -> Cluster:
+    """The default cluster; shared by all checks."""
+    return await check.cluster()
