@@ -1,0 +1,161 @@
+"""The factory ``openai``: a mock of an inference server with the OpenAI API, as vLLM serves it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from proving_ground.fleet.factories.answers import ApiError, Plan, plan_of, stream_answer, whole_answer
+from proving_ground.fleet.factories.engine import engine_of
+from proving_ground.fleet.factories.openai_requests import ChatRequest, CompletionRequest
+from proving_ground.fleet.factories.vllm_metrics import CONTENT_TYPE
+from proving_ground.fleet.http import replica_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from proving_ground.fleet.replica import Replica
+
+VERSION = "0.11.0"
+"""The version of vLLM whose API this is."""
+_MODEL_CREATED = 1700000000
+BODY_LIMIT = 32 * 1024 * 1024
+
+
+def _headers(request: Request, replica: Replica) -> dict[str, str]:
+    return {
+        "x-request-id": request.headers.get("x-request-id") or uuid.uuid4().hex,
+        "x-inference-pod": replica.name,
+        "x-inference-namespace": replica.namespace,
+    }
+
+
+def _error(error: ApiError, headers: dict[str, str]) -> Response:
+    return JSONResponse(error.body(), error.status, headers)
+
+
+def _loading() -> ApiError:
+    return ApiError(503, "The model is still loading.", "ServiceUnavailableError")
+
+
+async def _health(request: Request) -> Response:
+    replica = replica_of(request.scope)
+    return Response(status_code=200 if replica.ready else 503, headers=_headers(request, replica))
+
+
+async def _version(request: Request) -> Response:
+    return JSONResponse({"version": VERSION}, headers=_headers(request, replica_of(request.scope)))
+
+
+async def _models(request: Request) -> Response:
+    replica = replica_of(request.scope)
+    headers = _headers(request, replica)
+    if not replica.ready:
+        return _error(_loading(), headers)
+    model = replica.served_model
+    card = {
+        "id": model,
+        "object": "model",
+        "created": _MODEL_CREATED,
+        "owned_by": "vllm",
+        "root": model,
+        "parent": None,
+        "max_model_len": replica.behaviour.speed.max_model_len,
+        "permission": [],
+    }
+    return JSONResponse({"object": "list", "data": [card]}, headers=headers)
+
+
+async def _metrics(request: Request) -> Response:
+    replica = replica_of(request.scope)
+    if not replica.ready:
+        return _error(_loading(), _headers(request, replica))
+    return Response(engine_of(replica).metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+
+async def _body(request: Request) -> Any:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > BODY_LIMIT:
+            raise ApiError(413, f"The body is larger than {BODY_LIMIT} bytes.")
+        parts.append(part)
+    try:
+        return json.loads(b"".join(parts))
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"The body is not valid JSON: {error}") from error
+
+
+def _explain(error: ValidationError) -> ApiError:
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return ApiError(400, f"{field}: {first['msg']}" if field else str(first["msg"]), param=field or None)
+
+
+def _inference(kind: type[ChatRequest | CompletionRequest]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        replica = replica_of(request.scope)
+        headers = _headers(request, replica)
+        try:
+            plan = _plan(kind, await _body(request), replica)
+        except ApiError as error:
+            return _error(error, headers)
+        except ClientDisconnect:
+            return Response(status_code=400, headers=headers)
+        if plan.request.stream:
+            return stream_answer(plan, replica, headers, request.is_disconnected)
+        return JSONResponse(await whole_answer(plan, replica), headers=headers)
+
+    return endpoint
+
+
+def _plan(kind: type[ChatRequest | CompletionRequest], body: object, replica: Replica) -> Plan:
+    """Turn a body into what will be answered, or an error of the API."""
+    replica.requests += 1
+    if not replica.ready:
+        raise _loading()
+    if replica.behaviour.crash_on_request:
+        replica.crash("Fatal error: an illegal memory access was encountered while serving a request")
+        raise _loading()
+    if replica.behaviour.answers_500:
+        replica.log.write("ERROR: EngineCore encountered an issue. See stack trace for the root cause.")
+        raise ApiError(500, "EngineCore encountered an issue.", "InternalServerError")
+    try:
+        request = kind.model_validate(body)
+    except ValidationError as error:
+        raise _explain(error) from error
+    return plan_of(request, replica)
+
+
+async def _no_such_path(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else "Internal Server Error"
+    return JSONResponse({"detail": detail}, status, getattr(error, "headers", None))
+
+
+async def _ping(_: Request) -> Response:
+    return PlainTextResponse("")
+
+
+def openai_app() -> Starlette:
+    """Return the application that all replicas of this factory share."""
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", _inference(ChatRequest), methods=["POST"]),
+            Route("/v1/completions", _inference(CompletionRequest), methods=["POST"]),
+            Route("/health", _health),
+            Route("/metrics", _metrics),
+            Route("/v1/models", _models),
+            Route("/version", _version),
+            Route("/ping", _ping, methods=["GET", "POST"]),
+        ],
+        exception_handlers={HTTPException: _no_such_path},
+    )

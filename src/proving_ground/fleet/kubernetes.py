@@ -1,0 +1,271 @@
+"""The pods of a Kubernetes cluster: list and watch, and the few writes of a kubelet."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from proving_ground.fleet.source import Change, NamespaceChange, PodChange, ServiceChange
+from proving_ground.fleet.views import Key, Manifest, PodView, faults_of, pod_view, service_view
+
+if TYPE_CHECKING:
+    from proving_ground.fleet.kubeconfig import Access
+
+LOG = logging.getLogger(__name__)
+_MERGE = {"content-type": "application/merge-patch+json"}
+_GONE = frozenset({404, 409})
+_EXPIRED = 410
+_PAGE = 500
+_WATCH_SECONDS = 290
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
+_PARALLEL = 16
+_EVENT_TIMEOUT = 5.0
+
+Reader = Callable[[Manifest, bool], Change | None]
+
+
+class ExpiredError(Exception):
+    """The API server does not remember as far back as a watch asks (410): list anew."""
+
+
+def _read_pod(manifest: Manifest, gone: bool) -> Change | None:
+    return PodChange(pod_view(manifest), gone)
+
+
+def _read_service(manifest: Manifest, gone: bool) -> Change | None:
+    view = service_view(manifest)
+    if view is None:
+        # It may have been one that the fleet answers for: the change then takes it away.
+        empty = {"metadata": manifest["metadata"], "spec": {"clusterIP": "0", "selector": {"-": "-"}}}
+        view, gone = service_view(empty), True
+    return None if view is None else ServiceChange(view, gone)
+
+
+def _read_namespace(manifest: Manifest, gone: bool) -> Change | None:
+    meta = manifest["metadata"]
+    return NamespaceChange(meta["name"], faults_of(meta.get("annotations") or {}), gone)
+
+
+_RESOURCES: tuple[tuple[str, Reader, Mapping[str, str]], ...] = (
+    ("namespaces", _read_namespace, {}),
+    ("services", _read_service, {}),
+    ("pods", _read_pod, {"fieldSelector": "spec.nodeName!="}),
+)
+
+
+class KubernetesSource:
+    """The pods of one cluster.
+
+    Args:
+        access: How to reach its API server.
+    """
+
+    def __init__(self, access: Access) -> None:
+        headers = {"user-agent": "proving-ground-fleet"}
+        if access.token:
+            headers["authorization"] = f"Bearer {access.token}"
+        self._client = httpx.AsyncClient(
+            base_url=access.server,
+            headers=headers,
+            verify=access.tls,
+            trust_env=False,
+            timeout=httpx.Timeout(30.0, connect=2.0, pool=None),
+            limits=httpx.Limits(max_connections=_PARALLEL + 8, max_keepalive_connections=_PARALLEL + 8),
+        )
+        self._turn = asyncio.Semaphore(_PARALLEL)
+        self._queue: asyncio.Queue[Change] = asyncio.Queue()
+        self._known: dict[str, dict[Key, Manifest]] = {name: {} for name, _, _ in _RESOURCES}
+        self.writes = 0
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Give all that is there, then every change, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for name, read, params in _RESOURCES:
+                group.create_task(self._follow(name, read, params), name=f"watch {name}")
+            while True:
+                yield await self._queue.get()
+
+    def _put(self, name: str, read: Reader, manifest: Manifest, *, gone: bool) -> None:
+        meta = manifest["metadata"]
+        key = (meta.get("namespace") or "", meta["name"])
+        if gone:
+            self._known[name].pop(key, None)
+        else:
+            self._known[name][key] = {"metadata": {"uid": meta["uid"], "name": meta["name"], **_place(meta)}}
+        try:
+            change = read(manifest, gone)
+        except (KeyError, TypeError, ValueError) as error:
+            LOG.warning("%s %s/%s cannot be read: %r", name, *key, error)
+            return
+        if change is not None:
+            self._queue.put_nowait(change)
+
+    async def _follow(self, name: str, read: Reader, params: Mapping[str, str]) -> None:
+        wait, lost = _FIRST_WAIT, False
+        version: str | None = None
+        while True:
+            try:
+                if version is None:
+                    version = await self._list(name, read, params)
+                if lost:
+                    LOG.info("watching %s again", name)
+                wait, lost = _FIRST_WAIT, False
+                async for seen in self._watch(name, read, params, version):
+                    version = seen
+            except ExpiredError:
+                version = None
+            except (httpx.HTTPError, OSError, ValueError) as error:
+                if not lost:
+                    LOG.warning("lost sight of %s, trying again: %r", name, error)
+                lost = True
+                await asyncio.sleep(wait)
+                wait = min(_LONGEST_WAIT, wait * 2)
+                if isinstance(error, httpx.HTTPStatusError | ValueError):
+                    version = None
+
+    async def _list(self, name: str, read: Reader, params: Mapping[str, str]) -> str:
+        """List all, and tell what is new, changed or gone since the last time."""
+        seen: dict[Key, str] = {}
+        items: list[Manifest] = []
+        query = {**params, "limit": str(_PAGE)}
+        while True:
+            response = await self._client.get(f"/api/v1/{name}", params=query)
+            if response.status_code == _EXPIRED:
+                raise ExpiredError
+            response.raise_for_status()
+            page = response.json()
+            items += page.get("items") or ()
+            if not page["metadata"].get("continue"):
+                break
+            query["continue"] = page["metadata"]["continue"]
+        for item in items:
+            seen[item["metadata"].get("namespace") or "", item["metadata"]["name"]] = item["metadata"]["uid"]
+        for key, known in list(self._known[name].items()):
+            if seen.get(key) != known["metadata"]["uid"]:
+                self._put(name, _gone_reader(read, name), known, gone=True)
+        for item in items:
+            self._put(name, read, item, gone=False)
+        version: str = page["metadata"]["resourceVersion"]
+        return version
+
+    async def _watch(self, name: str, read: Reader, params: Mapping[str, str], version: str) -> AsyncIterator[str]:
+        """Tell changes after a version; gives the version that each event brought, ends when the server ends it."""
+        query = {
+            **params,
+            "watch": "1",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        timeout = httpx.Timeout(_WATCH_SECONDS + 30.0, connect=2.0)
+        headers = {"accept-encoding": "identity"}
+        async with self._client.stream(
+            "GET", f"/api/v1/{name}", params=query, timeout=timeout, headers=headers
+        ) as stream:
+            if stream.status_code == _EXPIRED:
+                raise ExpiredError
+            stream.raise_for_status()
+            rest = b""
+            async for part in stream.aiter_bytes():
+                *lines, rest = (rest + part).split(b"\n")
+                for line in lines:
+                    event = json.loads(line)
+                    kind, item = event["type"], event["object"]
+                    if kind == "ERROR":
+                        if item.get("code") == _EXPIRED:
+                            raise ExpiredError
+                        raise ValueError(item.get("message") or "the watch failed")
+                    if kind != "BOOKMARK":
+                        self._put(name, read, item, gone=kind == "DELETED")
+                    yield item["metadata"]["resourceVersion"]
+
+    async def namespace_faults(self, name: str) -> frozenset[str] | None:
+        """Ask for the faults that a namespace names, now."""
+        response = await self._insist("GET", f"/api/v1/namespaces/{name}")
+        if response.status_code in _GONE:
+            return None
+        return faults_of(response.json()["metadata"].get("annotations") or {})
+
+    async def write_status(self, pod: PodView, status: Mapping[str, Any]) -> bool:
+        """Replace a pod's status; the uid makes sure that it is that very pod."""
+        body = json.dumps({"metadata": {"uid": pod.uid}, "status": status}).encode()
+        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/status"
+        response = await self._insist("PATCH", path, content=body, headers=_MERGE)
+        if response.is_error and response.status_code not in _GONE:
+            LOG.error("status of pod %s/%s refused: %s", pod.namespace, pod.name, response.text[:500])
+        return response.is_success
+
+    async def remove(self, pod: PodView) -> None:
+        """Delete a pod at once, if it is still that very pod."""
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
+        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
+        body = json.dumps(options).encode()
+        response = await self._insist("DELETE", path, content=body, headers={"content-type": "application/json"})
+        if response.is_error and response.status_code not in _GONE:
+            LOG.error("removal of pod %s/%s refused: %s", pod.namespace, pod.name, response.text[:500])
+
+    async def tell(self, pod: PodView, reason: str, message: str) -> None:
+        """Record a warning event about a pod; best effort."""
+        now = dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
+        event = {
+            "metadata": {"name": f"{pod.name[:200]}.{uuid.uuid4().hex[:16]}", "namespace": pod.namespace},
+            "involvedObject": about,
+            "type": "Warning",
+            "reason": reason,
+            "message": message[:1000],
+            "source": {"component": "kubelet", "host": pod.node},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            async with asyncio.timeout(_EVENT_TIMEOUT), self._turn:
+                await self._client.post(f"/api/v1/namespaces/{pod.namespace}/events", json=event)
+        except (httpx.HTTPError, OSError, TimeoutError) as error:
+            LOG.debug("event about pod %s/%s lost: %r", pod.namespace, pod.name, error)
+
+    async def _insist(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send until the API server has given an answer that it means."""
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                async with self._turn:
+                    self.writes += method != "GET"
+                    response = await self._client.request(method, path, **options)
+                if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR and response.status_code not in {
+                    401,
+                    403,
+                    429,
+                }:
+                    return response
+                LOG.warning("%s %s: status %d, trying again", method, path, response.status_code)
+            except (httpx.HTTPError, OSError) as error:
+                LOG.warning("%s %s: %r, trying again", method, path, error)
+            await asyncio.sleep(wait)
+            wait = min(_LONGEST_WAIT, wait * 2)
+
+
+def _place(meta: Manifest) -> dict[str, str]:
+    return {"namespace": meta["namespace"]} if meta.get("namespace") else {}
+
+
+def _gone_reader(read: Reader, name: str) -> Reader:
+    """Read what is left to know of an object that vanished between two lists: its names and uid."""
+    specs: Mapping[str, Manifest] = {"pods": {}, "services": {"clusterIP": "0", "selector": {"-": "-"}}}
+
+    def reader(manifest: Manifest, gone: bool) -> Change | None:
+        return read({**manifest, "spec": specs.get(name, {})}, gone)
+
+    return reader
