@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 
-CONNECTIONS = 8
-"""TLS handshakes cost more than waiting for a free connection."""
+CONNECTIONS = 32
+"""More only queue inside the API server, and each costs a TLS handshake."""
 
 REQUEST_SECONDS = 30.0
 

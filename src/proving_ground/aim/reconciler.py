@@ -71,6 +71,8 @@ class Reconciler:
         self._unconfirmed: set[str] = set()
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._background: set[asyncio.Task[Any]] = set()
+        # One event at a time: what is for people must not hold up what the checks wait for.
+        self._telling = asyncio.Semaphore(1)
 
     # What the watches tell.
 
@@ -393,7 +395,8 @@ class Reconciler:
             "reportingComponent": objects.MANAGER,
         }
         try:
-            await self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", body)
+            async with self._telling:
+                await self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", body)
         except (ApiError, TimeoutError, OSError) as error:
             log.debug("%s/%s: event not written: %s", metadata["namespace"], metadata["name"], error)
 
