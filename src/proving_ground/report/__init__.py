@@ -1,0 +1,1 @@
+"""From event logs to results, and from results to reports for people and programs."""
