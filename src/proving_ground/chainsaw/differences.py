@@ -1,0 +1,69 @@
+"""Mismatches of an assertion in a form that people read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proving_ground.chainsaw.assertions import Mismatch, Verdict
+    from proving_ground.chainsaw.selectors import Selector
+
+_MOST_LINES = 30  # of one value or one part of an object
+_WIDEST = 160  # characters of a line
+_HIDDEN = "not as expected (values of a Secret are not shown)"
+
+
+def render_mismatches(mismatches: Sequence[Mismatch], candidate: dict[str, Any] | None) -> str:
+    """Return one line for each mismatch, and the part of the object that they are about.
+
+    Args:
+        mismatches: What differs.
+        candidate: The object; None for nothing to show.
+
+    Returns:
+        Lines without the last newline.
+    """
+    secret = candidate is not None and candidate.get("kind") == "Secret"
+    lines = [f"* {mismatch.path or '@'}: {_HIDDEN if secret else mismatch.reason}" for mismatch in mismatches]
+    if candidate is not None and not secret:
+        names = dict.fromkeys(_top(mismatch.path) for mismatch in mismatches)
+        part = {name: candidate[name] for name in names if name in candidate}
+        if part:
+            lines += ["  found:", *(f"    {line}" for line in _yaml(part))]
+    return "\n".join(_cut(line) for line in lines)
+
+
+def render_verdict(selector: Selector, verdict: Verdict) -> str:
+    """Return why no object matched: there is none, or how the nearest one differs."""
+    nearest = verdict.nearest
+    if nearest is None:
+        return f"there is no {selector}"
+    metadata = nearest.object.get("metadata") or {}
+    place = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
+    name = f"{nearest.object.get('kind') or selector.kind} {place}{metadata.get('name', '')}"
+    if nearest.matches:
+        return f"{name} matches"
+    others = len(verdict.candidates) - 1
+    near = f" (the nearest of {others + 1} that were compared)" if others else ""
+    return f"{name} is not as expected{near}:\n{render_mismatches(nearest.mismatches, nearest.object)}"
+
+
+def _top(path: str) -> str:
+    return path.split(".", 1)[0].split("[", 1)[0]
+
+
+def _yaml(value: Any) -> list[str]:
+    plain = json.loads(json.dumps(value, default=str))
+    lines = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=_WIDEST).rstrip("\n").split("\n")
+    if len(lines) <= _MOST_LINES:
+        return lines
+    return [*lines[:_MOST_LINES], f"... {len(lines) - _MOST_LINES} more lines"]
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDEST * 4 else line[: _WIDEST * 4] + "..."
