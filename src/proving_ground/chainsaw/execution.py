@@ -1,0 +1,348 @@
+"""One run of one test: namespace, steps, verdict, clean-up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from proving_ground.chainsaw import failfast
+from proving_ground.chainsaw.cleanup import Cleaner
+from proving_ground.chainsaw.failures import OperationError, TestFailedError, describe, place
+from proving_ground.chainsaw.inspecting import inspect
+from proving_ground.chainsaw.model import (
+    DEFAULT_TIMEOUTS,
+    Apply,
+    Assert,
+    Command,
+    Configuration,
+    Create,
+    Delete,
+    Error,
+    Script,
+    Sleep,
+)
+from proving_ground.chainsaw.processes import run as run_process
+from proving_ground.chainsaw.reporting import Secrecy
+from proving_ground.chainsaw.scope import Lookups, Scope
+from proving_ground.chainsaw.templates import render
+from proving_ground.chainsaw.waiting import look
+from proving_ground.chainsaw.writing import remove, write
+from proving_ground.errors import ConfigurationError
+from proving_ground.kube import ApiError, Reference, WaitTimeoutError, create_namespace, remove_namespace
+from proving_ground.kube.namespaces import marks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proving_ground import kube
+    from proving_ground.chainsaw.model import Operation, Step, Test, Timeouts
+    from proving_ground.chainsaw.reporting import Report, Surroundings
+    from proving_ground.chainsaw.scope import Bindings
+
+_PREFIX = "chainsaw"
+_ABANDON_SECONDS = 5.0
+_MARGIN_SECONDS = 5.0  # of the clean-up's limit, to tell what is left behind
+_LEAST_SECONDS = 1.0
+
+
+class TestRun:
+    """One run of one test.
+
+    Args:
+        test: The test.
+        configuration: The Configuration that holds for it; None where there is none.
+        cluster: Where.
+        surroundings: What holds for the whole run.
+        report: Whom to tell.
+        index: The test's number in the run, from 1 (``$test.id``).
+    """
+
+    __test__ = False  # pytest: this is no test class
+
+    def __init__(
+        self,
+        test: Test,
+        configuration: Configuration | None,
+        cluster: kube.Cluster,
+        surroundings: Surroundings,
+        report: Report,
+        *,
+        index: int = 1,
+    ) -> None:
+        self._test = test
+        self._configuration = configuration
+        self._cluster = cluster
+        self._surroundings = surroundings
+        self._report = report
+        self._index = index
+        self._secrecy = Secrecy(report)
+        self._secrecy.learn_values(surroundings.values)
+        self._failures: list[str] = []
+        self._cleanup_deadline: float | None = None
+        self._namespace = ""
+        self._remove_namespace = False
+        self._steps: list[tuple[Step, str, Scope, Cleaner]] = []
+
+    async def judge(self) -> None:
+        """Run the test to its verdict; nothing is removed yet.
+
+        Raises:
+            TestFailedError: The test failed.
+            InfrastructureError: The cluster could not be reached any more.
+            ConfigurationError: A file that the test names is wrong.
+        """
+        started = time.monotonic()
+        try:
+            scope = await self._scope()
+        except (OperationError, ApiError) as error:
+            self._fail(f"the test could not begin at {place(self._test.where)}: {error}")
+        else:
+            for number, step in enumerate(self._test.steps, start=1):
+                name = f'step "{step.name}"' if step.name else f"step {number}"
+                await self._run_step(step, name, scope.bind(step={"id": number}))
+                if self._failures:
+                    break
+        self._report.metric("seconds_to_verdict", time.monotonic() - started)
+        self._end()
+
+    async def clean_up(self) -> None:
+        """Remove everything that the test made, last made first, and verify that it is gone.
+
+        Raises:
+            TestFailedError: Something is left behind; the message tells what.
+            InfrastructureError: The cluster could not be reached any more.
+        """
+        started = time.monotonic()
+        limit = self._surroundings.cleanup_limit
+        self._cleanup_deadline = None if limit is None else started + limit - min(_MARGIN_SECONDS, limit / 4)
+        try:
+            await self._clean_up()
+        except BaseException:  # interrupted, or the cluster is gone: at least ask for it
+            await self._abandon()
+            raise
+        self._report.metric("cleanup_seconds", time.monotonic() - started)
+        self._end()
+
+    def _end(self) -> None:
+        failures, self._failures = self._failures, []
+        if failures:
+            raise TestFailedError(failures)
+
+    async def _scope(self) -> Scope:
+        test, configuration = self._test, self._configuration
+        if configuration is not None and configuration.namespace:
+            raise ConfigurationError(
+                "one namespace for all tests is not supported",
+                where=place(configuration.where),
+                hint="give the Test a spec.namespace",
+            )
+        timeouts: Timeouts = test.timeouts.over(configuration.timeouts if configuration else DEFAULT_TIMEOUTS)
+        outer = configuration.template if configuration else None
+        grace_period = test.force_termination_grace_period
+        if grace_period is None and configuration:
+            grace_period = configuration.force_termination_grace_period
+        scope = Scope(
+            cluster=self._cluster,
+            lookups=Lookups(self._cluster),
+            namespace="",
+            own_namespace=False,
+            directory=test.directory,
+            bindings={
+                "values": dict(self._surroundings.values),
+                "test": {"id": self._index, "metadata": _metadata(test)},
+                "config": {},
+                "client": self._cluster,
+            },
+            timeouts=timeouts.over(DEFAULT_TIMEOUTS),
+            template=_first(test.template, outer, default=True),
+            propagation=test.propagation or (configuration.propagation if configuration else None) or "Background",
+            grace_period=grace_period,
+            fail_fast=failfast.states(test.annotations),
+            surroundings=self._surroundings,
+            report=self._report,
+            secrecy=self._secrecy,
+        )
+        scope = await self._with_namespace(scope)
+        return await scope.with_bindings(test.bindings)
+
+    async def _with_namespace(self, scope: Scope) -> Scope:
+        """Return the scope in the test's namespace: the one that it names, or a fresh one."""
+        test = self._test
+        template = test.namespace_template or (self._configuration.namespace_template if self._configuration else None)
+        own = marks(self._surroundings.run_id, self._surroundings.fault)
+        labels, annotations = dict(own["labels"]), dict(own["annotations"])
+        if template is not None:
+            rendered = await scope.evaluate(lambda calls: render(template, None, scope.bindings, calls))
+            metadata = rendered.get("metadata") or {} if isinstance(rendered, dict) else {}
+            labels = {**(metadata.get("labels") or {}), **labels}
+            annotations = {**(metadata.get("annotations") or {}), **annotations}
+        keep = _first(test.skip_delete, self._configuration.skip_delete if self._configuration else None, default=False)
+        if test.namespace:
+            name = await scope.string(test.namespace)
+            if await self._cluster.get("v1", "Namespace", name) is None:
+                metadata = {"name": name, "labels": labels, "annotations": annotations}
+                await self._cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+                self._remove_namespace = not keep
+        else:
+            made = await create_namespace(self._cluster, _PREFIX, labels=labels, annotations=annotations)
+            name = str(made["metadata"]["name"])
+            self._remove_namespace = not keep
+        self._namespace = name
+        self._report.property("namespace", name)
+        bound = scope.bind(namespace=name)
+        return replace(bound, namespace=name, own_namespace=not test.namespace)
+
+    async def _run_step(self, step: Step, name: str, outer: Scope) -> None:
+        configuration = self._configuration
+        keep = _first(
+            step.skip_delete,
+            self._test.skip_delete,
+            configuration.skip_delete if configuration else None,
+            default=False,
+        )
+        cleaner = Cleaner()
+        scope = replace(
+            outer,
+            timeouts=step.timeouts.over(outer.timeouts),
+            template=_first(step.template, default=outer.template),
+            propagation=step.propagation or outer.propagation,
+            cleaner=None if keep else cleaner,
+        )
+        try:
+            scope = await scope.with_bindings(step.bindings)
+        except OperationError as error:
+            self._fail(f"the bindings of {name} at {place(step.where)}: {error.what}")
+            return
+        catch = (*(configuration.catch if configuration else ()), *self._test.catch, *step.catch)
+        try:
+            scope = await self._try(step.try_, name, scope)
+            if self._failures:
+                await self._all(catch, f"{name}, catch", scope)
+        finally:
+            self._steps.append((step, name, scope, cleaner))
+        await self._all(step.finally_, f"{name}, finally", scope)
+
+    async def _try(self, operations: Sequence[Operation], name: str, scope: Scope) -> Scope:
+        """Run operations until one fails; the scope that comes back knows their outputs."""
+        for operation in operations:
+            outputs = await self._run_operation(operation, name, scope)
+            if outputs is None:
+                if not operation.continue_on_error:
+                    break
+                continue
+            scope = scope.bind(**outputs)
+        return scope
+
+    async def _all(self, operations: Sequence[Operation], name: str, scope: Scope) -> None:
+        """Run operations of which none stops those after it."""
+        for operation in operations:
+            await self._run_operation(operation, name, scope)
+
+    async def _run_operation(self, operation: Operation, name: str, scope: Scope) -> Bindings | None:
+        """Run one operation; None: it failed, and the failure is noted."""
+        started = time.monotonic()
+        try:
+            scope = await scope.with_bindings(operation.bindings)
+            return await _perform(operation, scope)
+        except OperationError as error:
+            told = describe(name, operation.kind, operation.where, error, time.monotonic() - started)
+            self._fail(self._secrecy.hide(told))
+            return None
+
+    def _fail(self, text: str) -> None:
+        self._failures.append(self._secrecy.hide(text))
+
+    # After the verdict
+
+    async def _clean_up(self) -> None:
+        """Remove what the steps made, last step first, then the namespace."""
+        configuration = self._configuration
+        delay = self._test.delay_before_cleanup
+        if delay is None and configuration:
+            delay = configuration.delay_before_cleanup
+        if delay and self._steps:
+            await asyncio.sleep(self._surroundings.cut(delay))
+        stuck = False
+        while self._steps:
+            step, name, scope, cleaner = self._steps.pop()
+            wait = self._cleanup_wait(scope.timeouts)
+            left = await cleaner.run(self._cluster, propagation=scope.propagation, wait=wait)
+            stuck = stuck or bool(left)
+            for one in left:
+                self._fail(f"left behind by {name} at {place(step.where)}: {one}")
+            await self._all(step.cleanup, f"{name}, cleanup", scope)
+        if self._remove_namespace:
+            await self._leave_namespace(stuck=stuck)
+
+    def _cleanup_wait(self, timeouts: Timeouts) -> float:
+        """Return how long the next wait of the clean-up may take, within what is left of the limit."""
+        seconds = timeouts.cleanup or 0.0
+        if self._cleanup_deadline is None:
+            return seconds
+        return max(min(seconds, self._cleanup_deadline - time.monotonic()), _LEAST_SECONDS)
+
+    async def _leave_namespace(self, *, stuck: bool) -> None:
+        configuration = self._configuration
+        timeouts = self._test.timeouts.over(configuration.timeouts if configuration else DEFAULT_TIMEOUTS)
+        wait = self._cleanup_wait(timeouts.over(DEFAULT_TIMEOUTS))
+        try:
+            if stuck:  # what could not be removed holds the namespace too: do not wait for the same thing twice
+                await self._cluster.delete(Reference("v1", "Namespace", self._namespace))
+                self._fail(f"left behind: namespace {self._namespace}, held by what is named above")
+            else:
+                await remove_namespace(self._cluster, self._namespace, timeout=wait)
+            self._remove_namespace = False
+        except WaitTimeoutError as error:
+            self._fail(f"left behind: {error}")
+        except ApiError as error:
+            self._fail(f"left behind: namespace {self._namespace} could not be deleted: {error}")
+
+    async def _abandon(self) -> None:
+        """Ask for the removal of everything, without waiting: the test was interrupted."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_ABANDON_SECONDS):
+                for _, _, _, cleaner in reversed(self._steps):
+                    await cleaner.abandon(self._cluster)
+                if self._remove_namespace:
+                    await self._cluster.delete(Reference("v1", "Namespace", self._namespace))
+
+
+async def _perform(operation: Operation, scope: Scope) -> Bindings:
+    """Run one operation within its time, and return its outputs."""
+    timeouts, cut = scope.timeouts, scope.surroundings.cut
+
+    def seconds(kind: float | None) -> float:
+        return cut(operation.timeout if operation.timeout is not None else kind or 0)
+
+    match operation:
+        case Apply() | Create():
+            return await write(scope, operation, seconds(timeouts.apply))
+        case Assert():
+            return await look(scope, operation, seconds(timeouts.assert_))
+        case Error():
+            return await look(scope, operation, seconds(timeouts.error))
+        case Delete():
+            return await remove(scope, operation, seconds(timeouts.delete))
+        case Script() | Command():
+            return await run_process(scope, operation, seconds(timeouts.exec))
+        case Sleep():
+            await asyncio.sleep(cut(operation.duration))
+        case _:
+            try:
+                async with asyncio.timeout(seconds(timeouts.exec)):
+                    await inspect(scope, operation)
+            except TimeoutError:
+                raise OperationError("the cluster did not answer in time") from None
+    return {}
+
+
+def _metadata(test: Test) -> dict[str, Any]:
+    return {"name": test.name, "labels": dict(test.labels), "annotations": dict(test.annotations)}
+
+
+def _first(*values: bool | None, default: bool) -> bool:
+    """Return the first value that is given."""
+    return next((value for value in values if value is not None), default)

@@ -1,0 +1,173 @@
+"""Operations that start programs: script and command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from proving_ground.chainsaw.differences import render_mismatches
+from proving_ground.chainsaw.failures import OperationError
+from proving_ground.chainsaw.model import Script
+from proving_ground.chainsaw.templates import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from proving_ground.chainsaw.model import Command
+    from proving_ground.chainsaw.scope import Bindings, Scope
+
+_MOST_BYTES = 1024 * 1024
+_SHOWN_LINES = 20
+_AFTERMATH_SECONDS = 2.0
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended.
+
+    Attributes:
+        stdout: What it wrote, at most one MiB.
+        stderr: The same for its errors.
+        code: Exit status; negative: the signal that ended it.
+        timed_out: Whether it was ended because its time was over.
+    """
+
+    stdout: str
+    stderr: str
+    code: int
+    timed_out: bool
+
+    @property
+    def error(self) -> str | None:
+        """What ``$error`` is bound to, in chainsaw's words; None after success."""
+        if self.code == 0:
+            return None
+        return f"exit status {self.code}" if self.code > 0 else f"signal: {_signal_name(-self.code)}"
+
+
+def _signal_name(number: int) -> str:
+    return "killed" if number == signal.SIGKILL else signal.strsignal(number) or str(number)
+
+
+async def run(scope: Scope, operation: Script | Command, seconds: float) -> Bindings:
+    """Run a ``script`` (by ``sh -c``) or a ``command``, and judge its end.
+
+    With a check, the check alone decides; without one, every exit status but 0 is a failure.
+
+    Returns:
+        The operation's outputs.
+    """
+    own: dict[str, str] = {}
+    for binding in operation.env:
+        name = await scope.string(binding.name)
+        value = await scope.evaluate(partial(render, binding.value, None, scope.bindings))
+        if not isinstance(value, str):
+            raise OperationError(f"environment variable {name} must be a string, is {value!r}")
+        own[name] = value
+    if scope.namespace:
+        own.setdefault("NAMESPACE", scope.namespace)
+    environment = {**os.environ, **own, "KUBECONFIG": str(scope.cluster.kubeconfig.resolve())}
+    if isinstance(operation, Script):
+        arguments = ["sh", "-c", operation.content]
+    else:
+        arguments = [operation.entrypoint, *(expand(argument, own) for argument in operation.args)]
+    directory = scope.directory / operation.work_dir if operation.work_dir else scope.directory
+    try:
+        outcome = await execute(arguments, directory, environment, seconds)
+    except OSError as error:
+        raise OperationError(f"{arguments[0]} cannot be started: {error}") from error
+    title = f"{operation.kind} at line {operation.where.line}"
+    shown = scope.secrecy.hide(_output(outcome))
+    if shown and not operation.skip_log_output:
+        scope.report.attach(f"output of {title}", shown)
+    known = {"stdout": outcome.stdout, "stderr": outcome.stderr, "error": outcome.error}
+    if operation.check is not None:
+        mismatches = await scope.check(operation.check, None, {**scope.bindings, **known})
+        if mismatches:
+            raise OperationError(
+                _told(outcome, seconds, "its check does not hold"), f"{render_mismatches(mismatches, None)}\n{shown}"
+            )
+    elif outcome.error is not None:
+        raise OperationError(_told(outcome, seconds, ""), shown)
+    return await scope.outputs(operation.outputs, None, **known)
+
+
+def expand(argument: str, environment: Mapping[str, str]) -> str:
+    """Return an argument with ``$NAME`` and ``${NAME}`` replaced where the operation sets them."""
+    return _VARIABLE.sub(lambda found: environment.get(found[1] or found[2], found[0]), argument)
+
+
+async def execute(arguments: Sequence[str], directory: Path, environment: Mapping[str, str], seconds: float) -> Outcome:
+    """Run a program as the leader of its own process group and wait for its end.
+
+    At the end of its time, and when the caller is cancelled, the whole group is killed; nothing that
+    it started in the background outlives it either.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *arguments,
+        cwd=directory,
+        env=dict(environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    stdout, stderr = bytearray(), bytearray()
+    timed_out = False
+    readers = asyncio.gather(_drain(process.stdout, stdout), _drain(process.stderr, stderr), process.wait())
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.shield(readers)
+    except TimeoutError:
+        timed_out = True
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        # a process that left the group may still hold the pipes: do not wait for it for ever
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_AFTERMATH_SECONDS):
+                await asyncio.shield(readers)
+        readers.cancel()
+    code = process.returncode if process.returncode is not None else -signal.SIGKILL
+    return Outcome(_text(stdout), _text(stderr), code, timed_out)
+
+
+async def _drain(stream: asyncio.StreamReader | None, into: bytearray) -> None:
+    """Read to the end, keeping only so much: a full pipe would stop the program."""
+    if stream is None:
+        return
+    while data := await stream.read(65536):
+        into.extend(data[: _MOST_BYTES - len(into)])
+
+
+def _text(data: bytearray) -> str:
+    text = data.decode(errors="replace")
+    return f"{text}\n[cut at {_MOST_BYTES} bytes]" if len(data) >= _MOST_BYTES else text
+
+
+def _told(outcome: Outcome, seconds: float, check: str) -> str:
+    end = outcome.error or "exit status 0"
+    if outcome.timed_out:
+        end = f"it was not done within {seconds:g} s and was killed"
+    parts = [part for part in (check, end) if part]
+    last = [line for line in (outcome.stderr or outcome.stdout).splitlines() if line.strip()][-1:]
+    return "; ".join(parts) + (f": {last[0][:200]}" if last else "")
+
+
+def _output(outcome: Outcome) -> str:
+    sections = []
+    for name, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
+        lines = text.rstrip().splitlines()
+        if lines:
+            left_out = len(lines) - _SHOWN_LINES
+            head = [f"{name}:"] if left_out <= 0 else [f"{name} (the last {_SHOWN_LINES} of {len(lines)} lines):"]
+            sections.append("\n".join([*head, *lines[-_SHOWN_LINES:]]))
+    return "\n".join(sections)
