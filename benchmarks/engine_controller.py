@@ -27,17 +27,20 @@ async def become_ready(cluster: Cluster, reference: Reference, seen: float, seco
 
 async def main(kubeconfig: Path, seconds: float) -> None:
     known: set[str] = set()
-    async with Cluster.connect(kubeconfig) as cluster, asyncio.TaskGroup() as group:
-        async with cluster.follow(Target(API_VERSION, KIND)) as following:
-            print("ready", flush=True)
-            while True:
-                now = time.monotonic()
-                for obj in following.objects:
-                    uid = obj["metadata"]["uid"]
-                    if uid not in known:
-                        known.add(uid)
-                        group.create_task(become_ready(cluster, Reference.of(obj), now, seconds))
-                await following.change(3600)
+    async with (
+        Cluster.connect(kubeconfig) as cluster,
+        asyncio.TaskGroup() as group,
+        cluster.follow(Target(API_VERSION, KIND)) as following,
+    ):
+        print("ready", flush=True)
+        while True:
+            now = time.monotonic()
+            for obj in following.objects:
+                uid = obj["metadata"]["uid"]
+                if uid not in known:
+                    known.add(uid)
+                    group.create_task(become_ready(cluster, Reference.of(obj), now, seconds))
+            await following.change(3600)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 _STREAM_SECONDS = 240
 _EXPIRED = 410
+_OPENING_SECONDS = 1.0
 
 
 def is_newer(version: str, than: str) -> bool:
@@ -131,6 +132,8 @@ class Watch:
         self._followers: set[Following] = set()
         self._task: asyncio.Task[None] | None = None
         self._listed = asyncio.Event()
+        self._steady = asyncio.Event()
+        self._steady.set()
         self.forbidden = False
 
     async def ready(self) -> None:
@@ -151,6 +154,10 @@ class Watch:
     async def stop(self) -> None:
         """End the loop."""
         if self._task is not None:
+            # the HTTP library leaks a socket that is cancelled while it is being opened
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_OPENING_SECONDS):
+                    await self._steady.wait()
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
@@ -225,19 +232,25 @@ class Watch:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": _STREAM_SECONDS,
         }
-        async with self._connection.lines(self._path, params, silence=_STREAM_SECONDS + 15) as lines:
-            async for line in lines:
-                if not line:
-                    continue
-                event = json.loads(line)
-                obj = event["object"]
-                if event["type"] == "ERROR":
-                    code = int(obj.get("code") or 0)
-                    raise api_error(code or _EXPIRED, obj, f"watch {self._path}")
-                if event["type"] != "BOOKMARK":
-                    for following in list(self._followers):
-                        following.observe(event["type"], obj)
-                yield _version(obj)
+        self._steady.clear()
+        try:
+            async with self._connection.lines(self._path, params, silence=_STREAM_SECONDS + 15) as lines:
+                self._steady.set()
+                async for line in lines:
+                    if line:
+                        yield self._deliver(json.loads(line))
+        finally:
+            self._steady.set()
+
+    def _deliver(self, event: dict[str, Any]) -> str:
+        """Hand one event to every follower and return the version it brings."""
+        obj = event["object"]
+        if event["type"] == "ERROR":
+            raise api_error(int(obj.get("code") or 0) or _EXPIRED, obj, f"watch {self._path}")
+        if event["type"] != "BOOKMARK":
+            for following in list(self._followers):
+                following.observe(event["type"], obj)
+        return _version(obj)
 
 
 def _key(obj: Object) -> tuple[str, str]:
