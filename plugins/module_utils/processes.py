@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 PROC = pathlib.Path("/proc")
 LISTENING = "0A"
-WILDCARD = "00000000"
+WILDCARDS = frozenset({"0" * 8, "0" * 32})  # 0.0.0.0, and ::, which takes IPv4 as well
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def listeners(table: str, address: str, port: int) -> list[tuple[str, int]]:
     """Find who blocks an IPv4 address and port in the text of /proc/net/tcp.
 
     Args:
-        table: The text of /proc/net/tcp, see proc_net_tcp(5).
+        table: The text of /proc/net/tcp or /proc/net/tcp6, see proc_net_tcp(5).
         address: The address wanted; a listener on 0.0.0.0 blocks it too.
         port: The port wanted.
 
@@ -107,8 +107,8 @@ def listeners(table: str, address: str, port: int) -> list[tuple[str, int]]:
         if len(fields) < 10 or fields[3] != LISTENING:  # noqa: PLR2004 - the inode is the tenth column
             continue
         host, _, hexadecimal = fields[1].partition(":")
-        if int(hexadecimal, 16) == port and host in {wanted, WILDCARD}:
-            found.append(("0.0.0.0" if host == WILDCARD else address, int(fields[9])))  # noqa: S104 - compared, not bound
+        if int(hexadecimal, 16) == port and host in {wanted, *WILDCARDS}:
+            found.append((address if host == wanted else "every address", int(fields[9])))
     return found
 
 
@@ -124,13 +124,19 @@ def holder_of(inode: int, proc: pathlib.Path = PROC) -> int | None:
 
 
 def describe_holder(address: str, port: int, proc: pathlib.Path = PROC) -> str:
-    """Say who listens on an address and port, as `pid 7 (nginx -g ...) listens on 0.0.0.0:8000`."""
-    try:
-        found = listeners((proc / "net/tcp").read_text(), address, port)
-    except OSError:
-        found = []
+    """Say who listens on an address and port, as `pid 7 (nginx -g ...) listens on port 8000 of every address`."""
+    found = blockers(address, port, proc)
     for host, inode in found:
         pid = holder_of(inode, proc)
         who = f"pid {pid} ({command_line(pid, proc)})" if pid else "a process of another user"
-        return f"{who} listens on {host}:{port}"
+        return f"{who} listens on port {port} of {host}"
     return f"something that cannot be seen listens on port {port}"
+
+
+def blockers(address: str, port: int, proc: pathlib.Path = PROC) -> list[tuple[str, int]]:
+    """Return the listeners that block an address and port, see `listeners`."""
+    found = []
+    for table in ("net/tcp", "net/tcp6"):
+        with contextlib.suppress(OSError):
+            found += listeners((proc / table).read_text(), address, port)
+    return found
