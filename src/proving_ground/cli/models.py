@@ -114,7 +114,7 @@ def _show_preview(arguments: argparse.Namespace, table: Table) -> int:
 
 def _make(arguments: argparse.Namespace, table: Table) -> int:
     if arguments.values:
-        _warn(values.check(arguments.values, table.rows))
+        _warn(values.check([arguments.values], table.rows))
     made = _plan(arguments, table)
     _warn(table.warnings)
     _print(preview.changes(made))
@@ -128,7 +128,7 @@ def _make(arguments: argparse.Namespace, table: Table) -> int:
 def _make_and_run(arguments: argparse.Namespace, table: Table) -> int:
     file = arguments.values or table.path.parent / "values.yaml"
     if not arguments.skip_tests:
-        _warn(values.check(file, table.rows))
+        _warn(values.check([file], table.rows))
     made = _plan(arguments, table)
     _warn(table.warnings)
     generate(made)

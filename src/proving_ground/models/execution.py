@@ -100,7 +100,7 @@ def _platform(kubeconfig: Path) -> Platform:
     return Platform(
         run_id="models-test",
         inventory="existing",
-        clusters={"main": Cluster(kubeconfig=str(kubeconfig))},
+        clusters={"default": Cluster(kubeconfig=str(kubeconfig))},
         systems={"aim": System(implementation="existing")},
         capabilities=Capabilities(promised=["kubernetes"], present=["kubernetes"]),
         clock=Clock(started=dt.datetime.now(dt.UTC)),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from proving_ground.models.table import Row, Table
     from proving_ground.models.templates import Templates
 
+CONFIGURATION_FILE = ".chainsaw.yaml"
+
 Change = Literal["new", "changed", "unchanged", "removed", "kept"]
 
 
@@ -44,7 +46,7 @@ class Plan:
     """Everything that generating will do below ``output``.
 
     Attributes:
-        shared: Secret files that will be written into ``output`` itself, name -> text.
+        shared: Secret files and the like that will be written into ``output`` itself, name -> text.
     """
 
     output: Path
@@ -143,8 +145,12 @@ def _text(path: Path) -> str | None:
 
 
 def _shared(table: Table, output: Path) -> dict[str, str]:
-    """Return the secret files that rows need: those beside the CSV, else ours; a team's own are left alone."""
+    """Return the secret files that rows need: those beside the CSV, else ours; a team's own are left alone.
+
+    A configuration of Chainsaw beside the CSV goes along: it is looked for where the tests are.
+    """
     needed = {
+        CONFIGURATION_FILE: (table.path.parent / CONFIGURATION_FILE).is_file(),
         SECRET_FILES["imagepull"]: any(row.private for row in table.active),
         SECRET_FILES["hftoken"]: any(row.hf_token for row in table.active),
     }

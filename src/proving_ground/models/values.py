@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import stat
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
-from proving_ground.errors import ConfigurationError
+from proving_ground.errors import ConfigurationError, InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from proving_ground.models.table import Row
 
@@ -36,62 +38,83 @@ def needed_keys(rows: Iterable[Row]) -> dict[str, Row]:
     return needed
 
 
-def check(path: Path | None, rows: Iterable[Row]) -> list[str]:
-    """Check that a values file has what the active rows need.
+def check(paths: Sequence[Path], rows: Iterable[Row], given: Collection[str] = ()) -> list[str]:
+    """Check that values files have what the active rows need.
 
     A file that others may read is made 0600. No message ever holds a value.
+
+    Args:
+        paths: The files, later ones over earlier ones; those that are not there hold nothing.
+        rows: The rows of a table.
+        given: Keys that are given otherwise, on a command line.
 
     Returns:
         Warnings, one line each.
 
     Raises:
-        ConfigurationError: The file is needed and missing, is broken, or lacks a value that a row needs.
+        ConfigurationError: A file is needed and missing, is broken, or lacks a value that a row needs.
     """
-    needed = needed_keys(rows)
-    if path is None or not path.exists():
-        if needed:
-            key, row = next(iter(needed.items()))
+    needed = {key: row for key, row in needed_keys(rows).items() if key not in given}
+    present = [path for path in paths if path.exists()]
+    if not present:
+        for key, row in needed.items():
             raise ConfigurationError(
                 f"no values file, and line {row.line} ({row.name}) needs {key}",
-                where=str(path or ""),
+                where=str(paths[-1]) if paths else "",
                 hint="copy values.yaml.example to values.yaml and fill it in, or give --values",
             )
         return []
-    warnings = _make_private(path)
-    values = _load(path)
+    warnings = [warning for path in present for warning in _make_private(path)]
+    values: dict[str, tuple[object, Path]] = {}
+    for path in present:
+        values |= {key: (value, path) for key, value in _load(path).items()}
     for key, row in needed.items():
-        value = values.get(key)
+        value, path = values.get(key, (None, present[-1]))
         if value is None or value == "":
             raise ConfigurationError(f"{key} is missing, line {row.line} ({row.name}) needs it", where=str(path))
-        if not isinstance(value, str):
-            hint = "put the JSON into one quoted string" if key == IMAGE_PULL_SECRET else "quote it"
-            raise ConfigurationError(f"{key}: expected a string", where=str(path), hint=hint)
-        if key == IMAGE_PULL_SECRET:
-            _check_docker_config(path, value)
-        elif not value.isascii() or any(c.isspace() for c in value.strip()):
-            raise ConfigurationError(f"{key}: expected one word, a Hugging Face token", where=str(path))
+        _check_value(path, key, value)
     return warnings
+
+
+def secret_texts(values: Mapping[str, str]) -> list[str]:
+    """Return what no report may show: the values themselves, and the credentials inside a Docker config."""
+    texts = list(values.values())
+    for host in json.loads(values.get(IMAGE_PULL_SECRET, "{}")).get("auths", {}).values():
+        texts += [text for name, text in host.items() if name != "username" and isinstance(text, str)]
+    return texts
 
 
 def made_up(registries: Iterable[str]) -> dict[str, str]:
     """Return values that no real service knows: random credentials for the hosts of the registries."""
     hosts = sorted({registry.partition("/")[0] for registry in registries if "." in registry or ":" in registry})
-    auths = {host: {"username": "proving-ground", "password": secrets.token_hex(16)} for host in hosts or ["ghcr.io"]}
+    auths = {
+        host: {"username": f"robot-{secrets.token_hex(4)}", "password": secrets.token_hex(16)}
+        for host in hosts or ["ghcr.io"]
+    }
     return {IMAGE_PULL_SECRET: json.dumps({"auths": auths}), HF_TOKEN: f"hf_{secrets.token_hex(16)}"}
 
 
-def write(path: Path, values: dict[str, str]) -> None:
-    """Write a values file that only its owner may read; one that exists is left as it is.
+def write_once(path: Path, values: Mapping[str, str]) -> dict[str, str]:
+    """Write a values file that only its owner may read, unless there is one; return what it holds.
+
+    Safe where several processes do it at once: all come to hold the same values.
 
     Raises:
-        OSError: It cannot be written.
+        InfrastructureError: It cannot be written.
+        ConfigurationError: The one that is there is broken.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        yaml.safe_dump(values, file)
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, temporary = tempfile.mkstemp(prefix=".values-", dir=path.parent)  # mode 0600
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                yaml.safe_dump(dict(values), file)
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)
+            Path(temporary).unlink()
+        except OSError as error:
+            raise InfrastructureError(f"cannot be written: {error.strerror}", where=str(path)) from error
+    return {key: str(value) for key, value in _load(path).items()}
 
 
 def _make_private(path: Path) -> list[str]:
@@ -122,6 +145,16 @@ def _load(path: Path) -> dict[str, object]:
             "expected a mapping of names to values", where=str(path), hint="see values.yaml.example"
         )
     return values
+
+
+def _check_value(path: Path, key: str, value: object) -> None:
+    if not isinstance(value, str):
+        hint = "put the JSON into one quoted string" if key == IMAGE_PULL_SECRET else "quote it"
+        raise ConfigurationError(f"{key}: expected a string", where=str(path), hint=hint)
+    if key == IMAGE_PULL_SECRET:
+        _check_docker_config(path, value)
+    elif not value.isascii() or len(value.split()) != 1:
+        raise ConfigurationError(f"{key}: expected one word, a Hugging Face token", where=str(path))
 
 
 def _check_docker_config(path: Path, text: str) -> None:
