@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from proving_ground.contracts.base import Contract
 from proving_ground.errors import ConfigurationError
+from proving_ground.models.names import served_model_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,21 +22,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 32 * 1024 * 1024
 
 _PARAMETERS = re.compile(r"(?:(?P<experts>\d+)x)?(?P<billions>\d+(?:[.]\d+)?)b(?![a-z0-9])")
-_ORGANISATIONS = (
-    "meta-llama",
-    "deepseek-ai",
-    "mistralai",
-    "nvidia",
-    "microsoft",
-    "tiiuae",
-    "openai",
-    "google",
-    "cohere",
-    "baai",
-    "qwen",
-    "ibm",
-    "amd",
-)
 # Weights in 16 bit need about 2 GB for each billion parameters; with room for the cache and activations
 # one 192 GB device (MI300X) holds about 40 billion, and engines split over 1, 2, 4 or 8 devices.
 _GPUS = ((40.0, 1), (65.0, 2), (140.0, 4))
@@ -58,7 +44,7 @@ class Entry(Contract):
         gpus = self.gpus or gpus_for(self.image)
         seconds = load_seconds_for(gpus) if self.load_seconds is None else self.load_seconds
         return self.model_copy(
-            update={"model": self.model or model_id(self.image), "gpus": gpus, "load_seconds": seconds}
+            update={"model": self.model or served_model_id(self.image), "gpus": gpus, "load_seconds": seconds}
         )
 
 
@@ -86,16 +72,6 @@ def gpus_for(image: str) -> int:
 def load_seconds_for(gpus: int) -> float:
     """Return the simulated load time in seconds: 1.0 on one GPU, half a second more each time their number doubles."""
     return 1.0 + 0.5 * (max(gpus, 1).bit_length() - 1)
-
-
-def model_id(image: str) -> str:
-    """Return the model id that an AIM image serves, as ``org/name``, from the image's name."""
-    name = image.rsplit("/", 1)[-1].split(":", 1)[0].split("@", 1)[0]
-    name = name.removeprefix("aim-")
-    for organisation in _ORGANISATIONS:
-        if name.lower().startswith(organisation + "-"):
-            return f"{name[: len(organisation)]}/{name[len(organisation) + 1 :]}"
-    return f"aim/{name}"
 
 
 class Catalogue:
