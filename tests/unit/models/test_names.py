@@ -53,6 +53,8 @@ def test_a_hub_id_and_its_image_have_one_slug():
     assert names.model_slug("meta-llama/Llama-3.1-8B_Instruct") == "meta-llama-llama-3-1-8b-instruct"
 
 
-@pytest.mark.parametrize("registry", ["amdenterpriseai", "ghcr.io/silogen", "localhost:5000/a/b", "Registry.example.com:1/x", "ghcr.io"])
+@pytest.mark.parametrize(
+    "registry", ["amdenterpriseai", "ghcr.io/silogen", "localhost:5000/a/b", "Registry.example.com:1/x", "ghcr.io"]
+)
 def test_a_registry_is_a_host_with_a_path_or_a_path(registry):
     assert not names.registry_problem(registry)

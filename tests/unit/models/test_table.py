@@ -97,7 +97,9 @@ def test_a_comma_inside_quotes_does_not_split_a_value(table):
 
 
 def test_an_unknown_column_names_the_nearest_known_one(table):
-    assert problems(table, "registry,name,version,hf_token\n") == ["1: unknown column 'hf_token' (did you mean hfToken?)"]
+    assert problems(table, "registry,name,version,hf_token\n") == [
+        "1: unknown column 'hf_token' (did you mean hfToken?)"
+    ]
 
 
 def test_a_missing_required_column_is_refused(table):
@@ -110,7 +112,9 @@ def test_a_doubled_column_is_refused(table):
 
 
 def test_semicolons_are_named_as_the_problem(table):
-    assert problems(table, HEADER.replace(",", ";")) == ["1: is separated by semicolons (separate the columns by commas)"]
+    assert problems(table, HEADER.replace(",", ";")) == [
+        "1: is separated by semicolons (separate the columns by commas)"
+    ]
 
 
 @pytest.mark.parametrize("word", ["true", "1", "y", "ja"])
@@ -126,7 +130,9 @@ def test_a_bad_timeout_is_refused_with_line_and_column(table, timeout):
     assert line.startswith("2: column timeout: expected a duration")
 
 
-@pytest.mark.parametrize(("timeout", "seconds"), [("90s", 90), ("1h30m", 5400), ("1.5h", 5400), ("500ms", 0.5), ("24h", 86400)])
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [("90s", 90), ("1h30m", 5400), ("1.5h", 5400), ("500ms", 0.5), ("24h", 86400)]
+)
 def test_a_timeout_is_a_go_duration(table, timeout, seconds):
     row = only(table(f"registry,name,version,timeout\nr,aim-x,1,{timeout}\n"))
     assert (row.timeout, row.timeout_text) == (pytest.approx(seconds), timeout)
