@@ -28,6 +28,9 @@ options:
   file:
     description: Where the facts of the claimed network go; C(network.json) in I(state_dir)/sim if absent.
     type: path
+  inventory_file:
+    description: Where an inventory goes that tells C(simulated_network) to the playbooks that follow.
+    type: path
   number:
     description: The N to claim; the first that is free if absent or 0.
     type: int
@@ -145,6 +148,7 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
 
 def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
     """Write a private file, whole or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(content, indent=2) + "\n")
@@ -233,13 +237,15 @@ def converge(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
     default = os.environ.get("XDG_STATE_HOME") or pathlib.Path.home() / ".local/state"
     directory = pathlib.Path(parameters["lock_directory"] or pathlib.Path(default) / "proving-ground/networks")
     file = pathlib.Path(parameters["file"] or state_dir / "sim/network.json")
+    inventory = pathlib.Path(parameters["inventory_file"]) if parameters["inventory_file"] else None
     claims = Claims(directory, parameters["run_id"], state_dir)
     with locked(directory):
         own = claims.own()
         if parameters["state"] == "absent":
             changed = own is not None or file.exists()
             if not check:
-                file.unlink(missing_ok=True)
+                for path in (file, inventory) if inventory else (file,):
+                    path.unlink(missing_ok=True)
                 if own is not None:
                     claims.path(own).unlink(missing_ok=True)
             return {"changed": changed}
@@ -247,12 +253,15 @@ def converge(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
         if own is not None and wanted not in {0, own}:
             raise NetworkError(f"run {claims.run_id} has 127.{own}.0.0/16 already; destroy it before number {wanted}")
         number = claims.choose(wanted, parameters["ports"], parameters["pod_ports"]) if own is None else own
-        network = facts(number)
-        changed = own is None or read_json(file) != network
+        network: dict[str, Any] = facts(number)
+        wanted_files = {file: network}
+        if inventory:
+            wanted_files[inventory] = {"all": {"vars": {"simulated_network": network}}}
+        changed = own is None or any(read_json(path) != content for path, content in wanted_files.items())
         if changed and not check:
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_json(claims.path(number), {"run_id": claims.run_id, "state_dir": str(state_dir)})
-            write_json(file, network)
+            for path, content in wanted_files.items():
+                write_json(path, content)
     return {"changed": changed, "network": network}
 
 
@@ -264,6 +273,7 @@ def main() -> None:
             "run_id": {"type": "str", "required": True},
             "state_dir": {"type": "path", "required": True},
             "file": {"type": "path"},
+            "inventory_file": {"type": "path"},
             "number": {"type": "int", "default": 0},
             "ports": {"type": "list", "elements": "int", "default": ports},
             "pod_ports": {"type": "list", "elements": "int", "default": [8000]},
