@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.proving.ground.plugins.module_utils.tool_catalogue import (
+    Host,
+    ToolError,
+    in_words,
+    load,
+    same_version,
+    select,
+    version_in,
+)
+
+FILES = Path(__file__).parents[3] / "roles" / "tool_binaries" / "files"
+TOOL: dict[str, Any] = {"version": "v1.2.3", "manifest": "m", "package": "example.org/x", "binary": "x"}
+
+
+def write(path: Path, **tools: Any) -> Path:
+    file = path / "tools.json"
+    file.write_text(json.dumps({"tools": tools}))
+    return file
+
+
+def test_the_shipped_catalogue_has_every_tool_of_a_control_plane_and_of_a_node() -> None:
+    assert set(load(FILES / "tools.json")) == {
+        "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kubeadm", "kube-proxy",
+        "etcd", "kwok",
+    }  # fmt: skip
+
+
+def test_every_shipped_manifest_names_the_packages_and_versions_of_its_tools() -> None:
+    for tool in load(FILES / "tools.json").values():
+        go_mod = (FILES / "go" / tool.manifest / "go.mod").read_text()
+        module = tool.package.split("/cmd/")[0]
+        assert tool.package in go_mod.split("require (")[0], f"{tool.name} is no tool of its go.mod"
+        assert f"\t{module} {tool.version}" in go_mod
+        assert f"{module} {tool.version} h1:" in (FILES / "go" / tool.manifest / "go.sum").read_text()
+
+
+def test_urls_are_filled_in_for_the_version_and_the_machine() -> None:
+    tool = load(FILES / "tools.json")["etcd"]
+    assert tool.download is not None
+    assert tool.expand(tool.download.url, Host("linux", "arm64")).endswith("/v3.6.8/etcd-v3.6.8-linux-arm64.tar.gz")
+
+
+def test_tools_come_in_the_order_asked_for_and_once() -> None:
+    catalogue = load(FILES / "tools.json")
+    assert [tool.name for tool in select(catalogue, ["kwok", "etcd", "kwok"], {})] == ["kwok", "etcd"]
+
+
+def test_another_version_replaces_the_pinned_one_but_not_what_the_manifest_builds() -> None:
+    [tool] = select(load(FILES / "tools.json"), ["kubectl"], {"kubectl": "v1.35.4"})
+    assert (tool.version, tool.manifest_version) == ("v1.35.4", "v1.36.3")
+
+
+def test_an_unknown_tool_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(ToolError, match=r"unknown tool 'helmet' \(known: etcd, "):
+        select(load(FILES / "tools.json"), ["etcd", "helmet"], {})
+
+
+@pytest.mark.parametrize("version", ["", "latest", "v1.2/../../etc", "v1.2\n", 1.36])
+def test_a_version_that_is_none_is_refused(version: Any) -> None:
+    with pytest.raises(ToolError, match=r"version of kubectl: expected one such as v1\.36\.3"):
+        select(load(FILES / "tools.json"), ["kubectl"], {"kubectl": version})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is not JSON"),
+        ('{"tools": {', "is not JSON"),
+        ("[]", "expected an object 'tools'"),
+        ('{"tools": []}', "expected an object 'tools'"),
+        ('{"tools": {"x": 1}}', "tool 'x': expected an object"),
+    ],
+)
+def test_a_broken_catalogue_is_refused_with_its_place(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "tools.json").write_text(content)
+    with pytest.raises(ToolError, match=message) as caught:
+        load(tmp_path / "tools.json")
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_catalogue_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"nowhere\.json: cannot read the catalogue"):
+        load(tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a b", "", "UPPER", "x\ny", "-x"])
+def test_a_hostile_name_of_a_tool_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ToolError, match="a name is lower-case letters"):
+        load(write(tmp_path, **{name: TOOL}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": ""}, "expected text in the field 'version'"),
+        ({"version": "../x"}, "not a plain word"),
+        ({"manifest": "../../m"}, "not a plain word"),
+        ({"package": None}, "expected text in the field 'package'"),
+        ({"colour": "red"}, "unknown field 'colour'"),
+        ({"version_command": "--version"}, "expected a list of words"),
+        ({"download": {"url": "https://x"}}, "expected url, checksum_url"),
+    ],
+)
+def test_a_badly_described_tool_is_refused_by_field(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ToolError, match=message):
+        load(write(tmp_path, x={**TOOL, **change}))
+
+
+@pytest.mark.parametrize(
+    ("output", "version"),
+    [
+        ("Kubernetes v1.36.3\n", "1.36.3"),
+        ("Client Version: v1.36.3\nKustomize Version: v5.8.1\n", "1.36.3"),
+        ("etcd Version: 3.6.8\nGo Version: go1.26.8\n", "3.6.8"),
+        ("kwok version v0.8.0 go1.26.8 (linux/amd64)\n", "0.8.0"),
+        ("v1.37.0-alpha.1+abc", "1.37.0-alpha.1+abc"),
+        ("usage: nothing here", ""),
+        ("go1.26.8", ""),
+        ("10.20", ""),
+    ],
+)
+def test_the_version_is_read_from_what_a_program_prints(output: str, version: str) -> None:
+    assert version_in(output) == version
+
+
+def test_versions_are_equal_with_and_without_their_v_and_never_when_empty() -> None:
+    assert same_version("1.36.3", "v1.36.3")
+    assert not same_version("1.36.30", "v1.36.3")
+    assert not same_version("", "")
+
+
+def test_an_architecture_that_nobody_publishes_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "pdp11")
+    with pytest.raises(ToolError, match="pdp11"):
+        Host.here()
+
+
+def test_a_duration_is_said_in_whole_minutes() -> None:
+    assert [in_words(seconds) for seconds in (5, 60, 61, 290)] == [
+        "about a minute", "about a minute", "about 2 minutes", "about 5 minutes",
+    ]  # fmt: skip
