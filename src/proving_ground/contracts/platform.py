@@ -9,8 +9,6 @@ from pydantic import Field
 
 from proving_ground.contracts.base import Contract
 
-SCHEMA_VERSION = 1
-
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$", max_length=63)]
 
 
@@ -70,7 +68,7 @@ class Clock(Contract):
 class Platform(Contract):
     """The whole of platform.json."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     run_id: str
     inventory: str = Field(description="Name of the inventory, for reports; suites never branch on it.")
     clusters: dict[Name, Cluster] = {}

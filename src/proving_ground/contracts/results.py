@@ -14,7 +14,7 @@ from pydantic import Field
 from proving_ground.contracts.base import Contract
 from proving_ground.contracts.events import Attachment, Outcome
 
-SCHEMA_VERSION = 1
+VerdictOutcome = Literal["passed", "failed", "infrastructure", "configuration", "interrupted"]
 
 
 class Summary(Contract):
@@ -87,7 +87,7 @@ class Verdict(Contract):
     """The first cause decides."""
 
     exit_code: Literal[0, 1, 2, 3, 130]
-    outcome: Literal["passed", "failed", "infrastructure", "configuration", "interrupted"]
+    outcome: VerdictOutcome
     cause: str = Field(description="One line: what decided.")
     look_at: str = Field(default="", description="Where to look: a path relative to the artifacts directory.")
 
@@ -105,7 +105,7 @@ class LoadTest(Contract):
 class Results(Contract):
     """The whole of results.json."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     run_id: str
     stage: str
     inventory: str

@@ -7,13 +7,11 @@ from typing import Literal
 
 from proving_ground.contracts.base import Contract
 
-SCHEMA_VERSION = 1
-
 
 class Run(Contract):
     """The whole of run.json; it holds no secret, extra variables by name only."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     run_id: str
     stage: str
     inventory: str

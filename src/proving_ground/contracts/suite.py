@@ -20,6 +20,9 @@ class ProveSettings(Contract):
     """How prove runs the suite: smaller and less patient than a stage does."""
 
     wait_limit: float = Field(default=10.0, gt=0, description="Seconds; every wait of a check is cut to this.")
+    parallel: int = Field(
+        default=8, ge=1, description="Checks under way at once: under a fault most of them only wait."
+    )
     parameters: dict[str, object] = Field(
         default={}, description="Replaces parameters of the suite's system, for example models_csv."
     )

@@ -132,6 +132,7 @@ class RunState:
                 hint="set PROVING_GROUND_STATE to a directory that can be written",
             ) from error
         self.write_owner(owner)
+        self.mask_file.touch(mode=0o600)
 
     def write_owner(self, owner: Owner) -> None:
         """Write owner.json."""

@@ -120,10 +120,13 @@ def environment(context: PhaseContext) -> dict[str, str]:
     """Return the environment variables that ansible gets beside the caller's own."""
     temporary = context.state / "tmp"
     temporary.mkdir(exist_ok=True)
+    # An empty file, so that no ansible.cfg of the user or of the working directory changes a run.
+    configuration = context.state / "ansible.cfg"
+    configuration.touch()
     return {
         TAG: context.run_id,
         "ANSIBLE_COLLECTIONS_PATH": str(collections_path(context.state, context.root)),
-        "ANSIBLE_CONFIG": os.devnull,
+        "ANSIBLE_CONFIG": str(configuration),
         "ANSIBLE_DEPRECATION_WARNINGS": "False",
         "ANSIBLE_HOME": str(context.state / "ansible"),
         # ansible-runner turns host key checking off unless it is told.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from proving_ground.contracts.results import Verdict
+from proving_ground.contracts.results import Verdict, VerdictOutcome
 from proving_ground.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from proving_ground.contracts.results import SuiteResult, Test
 
-_OUTCOMES = {
+_OUTCOMES: dict[ExitCode, VerdictOutcome] = {
     ExitCode.PASSED: "passed",
     ExitCode.FAILED: "failed",
     ExitCode.INFRASTRUCTURE: "infrastructure",
@@ -40,7 +40,7 @@ class Cause:
 def verdict_of(cause: Cause) -> Verdict:
     """Return the verdict of a cause."""
     return Verdict(
-        exit_code=int(cause.exit_code),
+        exit_code=cause.exit_code.value,
         outcome=_OUTCOMES[cause.exit_code],
         cause=cause.line,
         look_at=cause.look_at,
