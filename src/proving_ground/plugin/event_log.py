@@ -36,7 +36,8 @@ class Masking:
         self._pattern = re.compile("|".join(re.escape(v) for v in sorted(self._values, key=len, reverse=True)))
 
     def text(self, text: str) -> str:
-        """Return the text with every secret replaced."""
+        """Return the text with every secret replaced, and without what UTF-8 cannot hold."""
+        text = text.encode("utf-8", "backslashreplace").decode()
         return self._pattern.sub(MASK, text) if self._pattern is not None else text
 
     def data(self, value: Any) -> Any:  # any JSON value
@@ -92,7 +93,8 @@ class EventLog:
         if self._file is None:
             return
         data = self.masking.data(event.model_dump(mode="json"))
-        self._file.write(json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n")
+        # Escaped to ASCII: a line stays one line for readers that split at Unicode's line separators, too.
+        self._file.write(json.dumps(data, separators=(",", ":")) + "\n")
         self._file.flush()
 
     def close(self) -> None:

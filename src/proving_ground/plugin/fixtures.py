@@ -9,7 +9,7 @@ import pytest
 from proving_ground.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from proving_ground.contracts.platform import Endpoint, Platform
     from proving_ground.kube import Cluster
@@ -66,3 +66,16 @@ def parameters(platform: Platform) -> Callable[[str], Mapping[str, Any]]:
 async def cluster(check: CheckRun) -> Cluster:
     """The default cluster; shared by all checks."""
     return await check.cluster()
+
+
+@pytest.fixture
+async def namespace(check: CheckRun, cluster: Cluster) -> AsyncIterator[str]:
+    """A fresh namespace of the run, with its fault; it is removed and verified gone, else the check fails."""
+    from proving_ground import kube  # noqa: PLC0415  # only where a check uses Kubernetes
+
+    settings = check.settings
+    async with kube.namespace(
+        cluster, run_id=settings.run_id, fault=settings.fault or "", timeout=settings.cut(settings.cleanup_limit / 2)
+    ) as name:
+        check.property("namespace", name)
+        yield name

@@ -37,6 +37,6 @@ def skip(code: str, text: str) -> NoReturn:
         ValueError: The code is not of that form.
     """
     __tracebackhide__ = True
-    if not _CODE.match(code):
+    if not _CODE.fullmatch(code):
         raise ValueError(f"expected a reason code of lower-case words joined by dashes, found {code!r}")
     raise CodedSkip(code, text)

@@ -1,0 +1,169 @@
+"""One pass of a suite: a pytest process on the platform, with or without a fault."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pydantic
+
+from proving_ground.contracts.events import EVENT, Ended, Finished
+from proving_ground.prove.comparison import CheckOutcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from proving_ground.contracts.suite import Suite
+
+CLEANUP_SECONDS = 60.0
+"""How long an interrupted pass may clean up."""
+_PYTEST_USAGE_ERROR = 4
+_PYTEST_NOTHING_COLLECTED = 5
+_JUDGED = (0, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where passes run and leave what they found.
+
+    Attributes:
+        root: Working directory of the processes, and pytest's root.
+        platform_file: platform.json.
+        state_dir: Private directory of the run: event logs, outputs.
+        artifacts_dir: Directory of what may be shared.
+        values_files: Values files for Chainsaw tests.
+    """
+
+    root: Path
+    platform_file: Path
+    state_dir: Path
+    artifacts_dir: Path
+    values_files: tuple[Path, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Pass:
+    """One pass to make; ``fault`` None: without one."""
+
+    suite: Suite
+    directory: Path
+    fault: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For progress lines and file names."""
+        return f"{self.suite.name}-{self.fault or 'baseline'}"
+
+
+@dataclasses.dataclass(frozen=True)
+class PassResult:
+    """What a pass came to.
+
+    Attributes:
+        outcomes: By check id.
+        seconds: How long the process ran.
+        problem: Why it could not be judged; empty if it could.
+        configuration: Whether that problem is one of configuration.
+        log: What pytest printed.
+    """
+
+    outcomes: dict[str, CheckOutcome]
+    seconds: float
+    problem: str
+    configuration: bool
+    log: Path
+
+
+def command(asked: Pass, place: Place, events: Path) -> list[str]:
+    """Return the pytest command of a pass."""
+    settings = asked.suite.prove
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        str(asked.directory),
+        f"--rootdir={place.root}",
+        f"--platform={place.platform_file}",
+        f"--events={events}",
+        f"--state-dir={place.state_dir}",
+        f"--artifacts-dir={place.artifacts_dir}",
+        f"--parallel={settings.parallel}",
+        f"--wait-limit={settings.wait_limit:g}",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+    ]
+    mask = place.state_dir / "mask.txt"
+    if mask.is_file():
+        words.append(f"--mask={mask}")
+    words += [f"--parameter={key}={json.dumps(value)}" for key, value in settings.parameters.items()]
+    words += [f"--values={path}" for path in place.values_files]
+    if asked.fault is not None:
+        words.append(f"--fault={asked.fault}")
+    return words
+
+
+def read_pass(events: Path, log: Path, seconds: float, status: int) -> PassResult:
+    """Read the event log of an ended process."""
+    outcomes: dict[str, CheckOutcome] = {}
+    finished: Finished | None = None
+    lines = events.read_bytes().splitlines() if events.is_file() else []
+    for line in lines:
+        try:
+            event = EVENT.validate_json(line)
+        except pydantic.ValidationError:
+            break  # The process died while it wrote; `finished` is missing then.
+        if isinstance(event, Ended):
+            outcomes[event.check] = CheckOutcome(event.outcome, event.message, event.infrastructure)
+        elif isinstance(event, Finished):
+            finished = event
+    problem, configuration = "", False
+    if finished is None:
+        problem = f"its process ended with status {status} before its event log was complete"
+        configuration = status == _PYTEST_USAGE_ERROR
+    elif finished.problem or finished.exit_status not in _JUDGED:
+        problem = finished.problem or f"pytest ended with status {finished.exit_status}"
+        configuration = finished.configuration or finished.exit_status in (
+            _PYTEST_USAGE_ERROR,
+            _PYTEST_NOTHING_COLLECTED,
+        )
+    return PassResult(outcomes, seconds, problem, configuration, log)
+
+
+async def make(asked: Pass, place: Place) -> PassResult:
+    """Run one pass to its end; cancelled, it lets the process clean up first."""
+    folder = place.state_dir / "prove"
+    folder.mkdir(parents=True, exist_ok=True)
+    events, log = folder / f"{asked.name}.jsonl", folder / f"{asked.name}.log"
+    events.unlink(missing_ok=True)
+    began = time.monotonic()
+    with log.open("wb") as stream:
+        process = await asyncio.create_subprocess_exec(
+            *command(asked, place, events),
+            cwd=place.root,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=stream,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+    try:
+        status = await process.wait()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLEANUP_SECONDS):
+                await process.wait()
+        raise
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return read_pass(events, log, time.monotonic() - began, status)

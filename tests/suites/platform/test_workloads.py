@@ -1,0 +1,87 @@
+"""Pods, Services, and what is left of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import BUSYBOX, PORT, deployment, pod, service
+
+from proving_ground.kube import Reference, create_namespace, remove_namespace
+from proving_ground.kube.namespaces import marks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Seen
+
+pytestmark = [pytest.mark.pre_merge, pytest.mark.integration]
+REPLICAS = 6
+
+
+async def test_a_pod_lands_and_its_log_is_readable(seen: Seen, namespace: str, random_word: Callable[[], str]) -> None:
+    """A pod is placed, becomes ready, and what it prints can be read."""
+    word = random_word()
+    one = pod("talker", namespace, image=BUSYBOX, command=["sh", "-c", f"echo {word}; exec sleep 3600"], ports=[])
+    one["metadata"]["annotations"] = {"sim.proving.ground/log-lines": word}
+    await seen.cluster.create(one)
+    (landed,) = await seen.until_ready(namespace, 1, "talker")
+    assert landed["spec"]["nodeName"]
+    assert word in await seen.log("talker", namespace)
+
+
+@pytest.mark.needs_fleet
+async def test_every_pod_of_a_deployment_answers_on_its_own_address(seen: Seen, namespace: str) -> None:
+    """Every pod of a deployment has an address of its own and answers there."""
+    await seen.cluster.create(deployment("many", namespace, REPLICAS))
+    pods = await seen.until_ready(namespace, REPLICAS, "many")
+    addresses = {one["status"]["podIP"] for one in pods}
+    assert len(addresses) == REPLICAS
+    await asyncio.gather(*(seen.until_health(f"http://{address}:{PORT}", 200, 10) for address in addresses))
+
+
+async def _served(seen: Seen, namespace: str) -> str:
+    """Make a deployment with a Service, and return the Service's URL when it answers."""
+    await seen.cluster.create(deployment("web", namespace, 2))
+    made = await seen.cluster.create(service("web", namespace))
+    url = f"http://{made['spec']['clusterIP']}"
+    await seen.until_ready(namespace, 2, "web")
+    await seen.until_health(url, 200, 10)
+    return url
+
+
+@pytest.mark.needs_fleet
+async def test_a_service_answers_while_it_has_pods(seen: Seen, namespace: str) -> None:
+    """A Service answers as soon as a pod behind it is ready."""
+    await _served(seen, namespace)
+
+
+@pytest.mark.needs_fleet
+async def test_a_service_refuses_when_its_pods_are_gone(seen: Seen, namespace: str) -> None:
+    """A Service whose pods were removed answers no more."""
+    url = await _served(seen, namespace)
+    await seen.cluster.patch(Reference("apps/v1", "Deployment", "web", namespace), {"spec": {"replicas": 0}})
+    await seen.until_health(url, None, 20)
+
+
+async def test_a_removed_namespace_leaves_nothing(seen: Seen) -> None:
+    """When a namespace with objects in it is removed, it and they are gone."""
+    settings = seen.check.settings
+    own = marks(settings.run_id, settings.fault or "")
+    made = await create_namespace(seen.cluster, "leaves", **own)
+    name = made["metadata"]["name"]
+    finalizers = ["proving.ground/left-behind"] if settings.fault == "left-behind" else []
+    leaf = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "leaf", "namespace": name}}
+    leaf["metadata"] |= {"finalizers": finalizers}
+    try:
+        await seen.cluster.create(leaf)
+        await seen.cluster.create(pod("leaf", name))
+        await remove_namespace(seen.cluster, name, timeout=seen.wait(60))
+        for kind in ("Pod", "ConfigMap"):
+            assert await seen.cluster.list("v1", kind, name) == []
+    finally:
+        if finalizers:
+            leaf_reference = Reference("v1", "ConfigMap", "leaf", name)
+            await seen.cluster.patch(leaf_reference, {"metadata": {"finalizers": None}})
+        await remove_namespace(seen.cluster, name)
