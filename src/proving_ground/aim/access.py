@@ -180,6 +180,11 @@ class Api:
         """Patch the object at a path (RFC 7396)."""
         return await self._request("PATCH", path, body=body, kind="application/merge-patch+json")
 
+    async def delete(self, path: str, uid: str) -> None:
+        """Delete the object at a path if it still is the one with this uid, and what it owns after it."""
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        await self._request("DELETE", path, body=body)
+
     async def _request(
         self,
         method: str,

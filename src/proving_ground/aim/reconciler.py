@@ -14,39 +14,28 @@ from proving_ground.aim import credentials, faults, objects
 from proving_ground.aim import request as requests
 from proving_ground.aim.access import Api, ApiError
 from proving_ground.aim.catalogue import Catalogue, Entry
+from proving_ground.aim.events import Announcer
 from proving_ground.aim.faults import SECONDS_UNTIL, Fault
 from proving_ground.aim.observation import Observation, PodFact, Workload, pod_fact, workload
 from proving_ground.aim.situations import allows_workload
 from proving_ground.aim.status import VERSION, Status, derive_status, render
 from proving_ground.aim.templates import template_name
+from proving_ground.aim.tracking import Key, Tracked, key_of, uid_of, version_of
+from proving_ground.aim.workloads import Workloads, is_ending
 
 if TYPE_CHECKING:
     from proving_ground.aim.request import Request
 
 Json = Mapping[str, Any]
-Key = tuple[str, str]
-"""Namespace and name of an AIMService."""
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+SERVED_ATTEMPTS, SERVED_PAUSE = 300, 0.1
+"""How often, and how many seconds apart, a kind that is not served yet is asked for."""
+
 STALE_AFTER = 5.0
 """Seconds after which a pod that was listed at start but that no watch has confirmed is taken for gone."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(slots=True)
-class Tracked:
-    """What the reconciler remembers about one service between two passes."""
-
-    service: Json
-    applied: str = ""
-    starting_since: float | None = None
-    dirty: bool = False
-    attempts: int = 0
-    task: asyncio.Task[None] | None = None
-    timer: asyncio.TimerHandle | None = None
-    secrets: frozenset[str] = frozenset()
-    first_request: Request | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,13 +60,19 @@ class Reconciler:
         self._unconfirmed: set[str] = set()
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._background: set[asyncio.Task[Any]] = set()
-        # One event at a time: what is for people must not hold up what the checks wait for.
-        self._telling = asyncio.Semaphore(1)
+        self._workloads = Workloads(api)
+        self._announcer = Announcer(api)
+        self._ending: set[str] = set()
 
     # What the watches tell.
 
     async def preload(self) -> None:
-        """Learn the pods that exist, so that a restart does not report a running service as starting."""
+        """Wait until the API serves the kind, and learn the pods that exist.
+
+        So a restart does not report a running service as starting. A kind that was just defined answers 404
+        or 429 ("storage is (re)initializing") for a moment; kopf would wait a whole second for it.
+        """
+        await self._served()
         found = await self._api.get(
             "/api/v1/pods", labelSelector=f"{objects.MANAGED_BY}={objects.MANAGER},{objects.service_label(self._group)}"
         )
@@ -86,25 +81,44 @@ class Reconciler:
             self._unconfirmed.add(pod["metadata"]["uid"])
         asyncio.get_running_loop().call_later(STALE_AFTER, self._forget_unconfirmed)
 
+    async def _served(self) -> None:
+        for _ in range(SERVED_ATTEMPTS):
+            try:
+                await self._api.get(f"/apis/{self._group}/{VERSION}/aimservices", limit="1")
+            except ApiError as error:
+                if error.status not in {http.HTTPStatus.NOT_FOUND, http.HTTPStatus.TOO_MANY_REQUESTS}:
+                    raise
+                await asyncio.sleep(SERVED_PAUSE)
+            else:
+                return
+        log.warning("the API server does not serve aimservices.%s yet", self._group)
+
     def service_seen(self, service: Json) -> None:
         """Take in an AIMService as it now is."""
-        key = _key(service)
+        key = key_of(service)
         tracked = self._services.get(key)
-        if tracked is None or _uid(tracked.service) != _uid(service):
+        if tracked is None or uid_of(tracked.service) != uid_of(service):
             if tracked is not None:
-                self._drop(tracked)
+                tracked.drop()
             self._services[key] = Tracked(service=service)
-        elif _version(service) < _version(tracked.service):
+        elif version_of(service) < version_of(tracked.service):
             return
         else:
             tracked.service = service
         self.kick(key)
 
     def service_gone(self, service: Json) -> None:
-        """Forget an AIMService; what it owns goes by the garbage collector."""
-        tracked = self._services.get(_key(service))
-        if tracked is not None and _uid(tracked.service) == _uid(service):
-            self._drop(self._services.pop(_key(service)))
+        """Forget an AIMService, and remove what it owns.
+
+        The garbage collector would do that too, but it learns of a kind that is new to the cluster only
+        after up to 30 seconds (its own resync period).
+        """
+        tracked = self._services.get(key_of(service))
+        if tracked is not None and uid_of(tracked.service) == uid_of(service):
+            self._services.pop(key_of(service)).drop()
+        namespace, name = key_of(service)
+        if namespace not in self._ending:
+            self._spawn(self._workloads.remove(namespace, name, uid_of(service)))
 
     def pod_seen(self, pod: Json) -> None:
         """Take in a pod as it now is; one that is being deleted no longer counts."""
@@ -114,7 +128,7 @@ class Reconciler:
         key = self._key_of_pod(pod)
         if key is None:
             return
-        uid = _uid(pod)
+        uid = uid_of(pod)
         self._unconfirmed.discard(uid)
         fact = pod_fact(pod, objects.revision_annotation(self._group))
         known = self._pods.setdefault(key, {})
@@ -125,8 +139,8 @@ class Reconciler:
     def pod_gone(self, pod: Json) -> None:
         """Forget a pod."""
         key = self._key_of_pod(pod)
-        self._unconfirmed.discard(_uid(pod))
-        if key is not None and self._pods.get(key, {}).pop(_uid(pod), None) is not None:
+        self._unconfirmed.discard(uid_of(pod))
+        if key is not None and self._pods.get(key, {}).pop(uid_of(pod), None) is not None:
             self.kick(key)
             if not self._pods[key]:
                 del self._pods[key]
@@ -146,10 +160,13 @@ class Reconciler:
                 if key[0] == name:
                     self.kick(key)
         self._namespaces[name] = annotations
+        if namespace["metadata"].get("deletionTimestamp"):
+            self._ending.add(name)
 
     def namespace_gone(self, namespace: Json) -> None:
         """Forget a namespace."""
         self._namespaces.pop(namespace["metadata"]["name"], None)
+        self._ending.discard(namespace["metadata"]["name"])
 
     # Passes.
 
@@ -170,7 +187,7 @@ class Reconciler:
     async def close(self) -> None:
         """Stop every pass and timer."""
         for tracked in self._services.values():
-            self._drop(tracked)
+            tracked.drop()
         for task in self._background:
             task.cancel()
         await self.idle()
@@ -182,7 +199,7 @@ class Reconciler:
                 await self._pass(key, tracked)
                 tracked.attempts = 0
             except ApiError as error:
-                if error.status == http.HTTPStatus.NOT_FOUND or _is_ending(error):
+                if error.status == http.HTTPStatus.NOT_FOUND or is_ending(error):
                     return
                 self._again(key, tracked, error)
             except (TimeoutError, OSError) as error:  # aiohttp's connection errors are OSErrors
@@ -301,17 +318,10 @@ class Reconciler:
         front = objects.endpoint(tracked.service, group=self._group, active=seen.faults)
         stamp = desired["metadata"]["annotations"][objects.revision_annotation(self._group)]
         if tracked.applied != stamp:
-            try:
-                await asyncio.gather(
-                    self._ensure(f"/apis/apps/v1/namespaces/{key[0]}/deployments", desired),
-                    self._ensure(f"/api/v1/namespaces/{key[0]}/services", front),
-                )
-            except ApiError as error:
-                if error.status not in {http.HTTPStatus.UNPROCESSABLE_ENTITY, http.HTTPStatus.FORBIDDEN}:
-                    raise
-                if _is_ending(error):
-                    raise
-                return dataclasses.replace(seen, reconcile_error=error.message)
+            refusal = await self._workloads.make(desired, front)
+            if refusal:
+                self._later(key, tracked, RETRY_SECONDS[-1])
+                return dataclasses.replace(seen, reconcile_error=refusal)
             tracked.applied = stamp
         pods = workload(
             self._pods.get(key, {}).values(),
@@ -320,24 +330,6 @@ class Reconciler:
             created=True,
         )
         return dataclasses.replace(seen, workload=pods)
-
-    async def _ensure(self, collection: str, desired: dict[str, Any]) -> None:
-        try:
-            await self._api.create(collection, desired)
-        except ApiError as error:
-            if error.status != http.HTTPStatus.CONFLICT:
-                raise
-        else:
-            return
-        path = f"{collection}/{desired['metadata']['name']}"
-        found = await self._api.get(path)
-        mine, theirs = (_owner_uid(body) for body in (desired, found))
-        if mine != theirs and theirs:
-            raise ApiError(http.HTTPStatus.CONFLICT, "Conflict", f"{path} still belongs to an earlier service")
-        if desired["kind"] == "Deployment" and _annotations(found).items() >= _annotations(desired).items():
-            return
-        if desired["kind"] == "Deployment":
-            await self._api.replace(path, desired)
 
     def _timed(self, key: Key, tracked: Tracked, seen: Observation) -> Observation:
         """Tell how long the service has been starting; late faults look at it, and ask to be looked at again."""
@@ -364,41 +356,10 @@ class Reconciler:
             if error.status == http.HTTPStatus.CONFLICT:  # the name now belongs to another object
                 return
             raise
-        if _version(written) >= _version(tracked.service):
+        if version_of(written) >= version_of(tracked.service):
             tracked.service = written
         if before.get("status") != status.status:
-            self._spawn(self._tell(service, status))
-
-    async def _tell(self, service: Json, status: Status) -> None:
-        """Write an Event about a change of the status word; events are for people, so a lost one is no error."""
-        metadata = service["metadata"]
-        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        bad = status.status in {"Failed", "Degraded"}
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": metadata["namespace"]},
-            "involvedObject": {
-                "apiVersion": service["apiVersion"],
-                "kind": service["kind"],
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": metadata["uid"],
-            },
-            "type": "Warning" if bad else "Normal",
-            "reason": status.reason if bad else status.status,
-            "message": status.message[:1024],
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-            "source": {"component": objects.MANAGER},
-            "reportingComponent": objects.MANAGER,
-        }
-        try:
-            async with self._telling:
-                await self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", body)
-        except (ApiError, TimeoutError, OSError) as error:
-            log.debug("%s/%s: event not written: %s", metadata["namespace"], metadata["name"], error)
+            self._spawn(self._announcer.tell(service, status))
 
     # Small things.
 
@@ -417,39 +378,3 @@ class Reconciler:
             for uid in stale & pods.keys():
                 del pods[uid]
                 self.kick(key)
-
-    @staticmethod
-    def _drop(tracked: Tracked) -> None:
-        if tracked.timer is not None:
-            tracked.timer.cancel()
-        if tracked.task is not None:
-            tracked.task.cancel()
-
-
-def _key(body: Json) -> Key:
-    return body["metadata"]["namespace"], body["metadata"]["name"]
-
-
-def _uid(body: Json) -> str:
-    return str(body["metadata"]["uid"])
-
-
-def _version(body: Json) -> int:
-    """Return an object's resource version as a number (comparable since Kubernetes 1.35)."""
-    text = str(body["metadata"].get("resourceVersion", "0"))
-    return int(text) if text.isdigit() else 0
-
-
-def _owner_uid(body: Json) -> str:
-    owners = body["metadata"].get("ownerReferences") or [{}]
-    return str(owners[0].get("uid", ""))
-
-
-def _annotations(body: Json) -> Mapping[str, str]:
-    found: Mapping[str, str] = body["metadata"].get("annotations") or {}
-    return found
-
-
-def _is_ending(error: ApiError) -> bool:
-    """Tell whether the API server refused because the namespace is being deleted."""
-    return error.status == http.HTTPStatus.FORBIDDEN and "being terminated" in error.message

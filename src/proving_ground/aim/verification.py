@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from proving_ground.models import table
 from proving_ground.plugin import skip
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from proving_ground.kube import Cluster, Object
     from proving_ground.models.table import Row
     from proving_ground.plugin.check_run import CheckRun
@@ -148,8 +149,8 @@ class Aim:
         found = await self.cluster.wait_for(
             self.service(name), decided, timeout=self.check.settings.cut(patience), what=f"status {status}"
         )
-        assert found is not None
-        assert word_of(found) == status, f"expected status {status}, found: {summarise(found)}"
+        if found is None or word_of(found) != status:
+            raise AssertionError(f"expected status {status}, found: {summarise(found)}")
         return found
 
     async def ends_as(self, name: str, situation: str) -> str:
@@ -162,7 +163,8 @@ class Aim:
         """Check the condition that tells about a situation, and return its message."""
         outcome = OUTCOMES[self.group][situation]
         found = condition(service, outcome.condition)
-        assert (found["status"], found["reason"]) == ("False", outcome.reason), summarise(service)
+        if (found["status"], found["reason"]) != ("False", outcome.reason):
+            raise AssertionError(f"expected {outcome.condition}=False {outcome.reason}, found: {summarise(service)}")
         return str(found["message"])
 
     async def pods(self, name: str, predicate: Callable[[Sequence[Object]], bool], *, what: str) -> Sequence[Object]:
@@ -173,7 +175,8 @@ class Aim:
     async def now(self, name: str) -> Object:
         """Return a service as it is now."""
         found = await self.cluster.get(self.version, "AIMService", name, self.namespace)
-        assert found is not None, f"{self.service(name)} is gone"
+        if found is None:
+            raise AssertionError(f"{self.service(name)} is gone")
         return found
 
 
@@ -191,5 +194,6 @@ def is_current(service: Object) -> bool:
 def condition(service: Object, kind: str) -> Mapping[str, Any]:
     """Return a condition of a service."""
     found = [c for c in (service.get("status") or {}).get("conditions") or [] if c.get("type") == kind]
-    assert found, f"no condition {kind}: {summarise(service)}"
+    if not found:
+        raise AssertionError(f"no condition {kind}: {summarise(service)}")
     return dict(found[0])
