@@ -18,7 +18,7 @@ import httpx
 import pytest
 import yaml
 
-from proving_ground.kube import Reference, Target, WaitTimeoutError, conditions, summarise
+from proving_ground.kube import Reference, Target, WaitTimeoutError, conditions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,15 +26,87 @@ if TYPE_CHECKING:
     from proving_ground.kube import Cluster
     from proving_ground.plugin.check_run import CheckRun
 
-BUSYBOX = "docker.io/library/busybox:1.37"
 SERVER = "docker.io/vllm/vllm-openai:v0.11.0"
 PORT = 8000
 UNAVAILABLE = 599
-FORBIDDEN = (401, 403)
+
+
+def said(status: int | None) -> str:
+    return "a refusal" if status is None else f"status {status}"
+
+
+def authority(cluster: Cluster) -> str:
+    """Return the certificate of the cluster's authority, as PEM."""
+    path = Path(cluster.kubeconfig)
+    content = yaml.safe_load(path.read_text())
+    for entry in content["clusters"]:
+        if data := entry["cluster"].get("certificate-authority-data"):
+            return base64.b64decode(data).decode()
+        if file := entry["cluster"].get("certificate-authority"):
+            return (path.parent / file).read_text()
+    raise AssertionError(f"{path} names no certificate authority")
+
+
+def gpus(node: dict[str, Any], field: str = "capacity") -> dict[str, int]:
+    """Return the GPU resources of a node and their counts."""
+    return {name: int(count) for name, count in node["status"].get(field, {}).items() if name.endswith("/gpu")}
+
+
+def is_ready(obj: dict[str, Any]) -> bool:
+    return any(kind == "Ready" and status == "True" for kind, status, _, _ in conditions(obj))
+
+
+def unschedulable(pod: dict[str, Any]) -> str:
+    found = [message for kind, _, why, message in conditions(pod) if (kind, why) == ("PodScheduled", "Unschedulable")]
+    return found[0] if found else ""
+
+
+def pod_template(app: str, gpu: dict[str, int] | None = None, **container: Any) -> dict[str, Any]:
+    """Return metadata and spec of a pod; by default a server, as the fleet knows it by its image."""
+    limits = {name: str(count) for name, count in (gpu or {}).items()}
+    main = {"name": "main", "image": SERVER, "ports": [{"containerPort": PORT}], "resources": {"limits": limits}}
+    return {
+        "metadata": {"labels": {"app": app}},
+        "spec": {"terminationGracePeriodSeconds": 0, "containers": [{**main, **container}]},
+    }
+
+
+def pod(name: str, namespace: str, **template: Any) -> dict[str, Any]:
+    made = pod_template(name, **template)
+    made["metadata"] |= {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Pod", **made}
+
+
+def deployment(name: str, namespace: str, replicas: int, **template: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": pod_template(name, **template),
+        },
+    }
+
+
+def service(name: str, namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": PORT}]},
+    }
 
 
 class Seen:
     """Reads the platform; a fault of the suite distorts what is read."""
+
+    pod = staticmethod(pod)
+    deployment = staticmethod(deployment)
+    service = staticmethod(service)
+    gpus = staticmethod(gpus)
+    is_ready = staticmethod(is_ready)
 
     def __init__(self, cluster: Cluster, check: CheckRun, client: httpx.AsyncClient) -> None:
         self.cluster = cluster
@@ -121,74 +193,6 @@ class Seen:
         return unschedulable(found or {})
 
 
-def said(status: int | None) -> str:
-    return "a refusal" if status is None else f"status {status}"
-
-
-def authority(cluster: Cluster) -> str:
-    """Return the certificate of the cluster's authority, as PEM."""
-    path = Path(cluster.kubeconfig)
-    content = yaml.safe_load(path.read_text())
-    for entry in content["clusters"]:
-        if data := entry["cluster"].get("certificate-authority-data"):
-            return base64.b64decode(data).decode()
-        if file := entry["cluster"].get("certificate-authority"):
-            return (path.parent / file).read_text()
-    raise AssertionError(f"{path} names no certificate authority")
-
-
-def gpus(node: dict[str, Any], field: str = "capacity") -> dict[str, int]:
-    """Return the GPU resources of a node and their counts."""
-    return {name: int(count) for name, count in node["status"].get(field, {}).items() if name.endswith("/gpu")}
-
-
-def is_ready(obj: dict[str, Any]) -> bool:
-    return any(kind == "Ready" and status == "True" for kind, status, _, _ in conditions(obj))
-
-
-def unschedulable(pod: dict[str, Any]) -> str:
-    found = [message for kind, _, why, message in conditions(pod) if (kind, why) == ("PodScheduled", "Unschedulable")]
-    return found[0] if found else ""
-
-
-def pod_template(app: str, gpu: dict[str, int] | None = None, **container: Any) -> dict[str, Any]:
-    """Return metadata and spec of a pod; by default a server, as the fleet knows it by its image."""
-    limits = {name: str(count) for name, count in (gpu or {}).items()}
-    main = {"name": "main", "image": SERVER, "ports": [{"containerPort": PORT}], "resources": {"limits": limits}}
-    return {
-        "metadata": {"labels": {"app": app}},
-        "spec": {"terminationGracePeriodSeconds": 0, "containers": [{**main, **container}]},
-    }
-
-
-def pod(name: str, namespace: str, **template: Any) -> dict[str, Any]:
-    made = pod_template(name, **template)
-    made["metadata"] |= {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "Pod", **made}
-
-
-def deployment(name: str, namespace: str, replicas: int, **template: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": {"app": name}},
-            "template": pod_template(name, **template),
-        },
-    }
-
-
-def service(name: str, namespace: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": PORT}]},
-    }
-
-
 @pytest.fixture
 async def seen(cluster: Cluster, check: CheckRun) -> AsyncIterator[Seen]:
     """The platform as this check sees it."""
@@ -199,6 +203,3 @@ async def seen(cluster: Cluster, check: CheckRun) -> AsyncIterator[Seen]:
 @pytest.fixture
 def random_word() -> Callable[[], str]:
     return lambda: secrets.token_hex(8)
-
-
-__all__ = ["BUSYBOX", "FORBIDDEN", "PORT", "Seen", "deployment", "gpus", "is_ready", "pod", "service", "summarise"]

@@ -7,7 +7,6 @@ import collections
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import gpus, is_ready, pod
 
 from proving_ground.kube import Reference
 
@@ -25,30 +24,30 @@ async def test_every_node_is_ready(seen: Seen) -> None:
     nodes = await seen.nodes()
     seen.check.metric("nodes", len(nodes))
     assert nodes, "the cluster has no node"
-    assert [node["metadata"]["name"] for node in nodes if not is_ready(node)] == []
+    assert [node["metadata"]["name"] for node in nodes if not seen.is_ready(node)] == []
 
 
 @pytest.mark.needs_gpu
 async def test_every_gpu_can_be_allocated(seen: Seen) -> None:
     """Every GPU that a node has can be allocated."""
-    nodes = [node for node in await seen.nodes() if gpus(node)]
-    seen.check.metric("gpus", sum(sum(gpus(node).values()) for node in nodes))
+    nodes = [node for node in await seen.nodes() if seen.gpus(node)]
+    seen.check.metric("gpus", sum(sum(seen.gpus(node).values()) for node in nodes))
     assert nodes, "no node has a GPU"
-    differing = {n["metadata"]["name"]: (gpus(n), gpus(n, "allocatable")) for n in nodes}
+    differing = {n["metadata"]["name"]: (seen.gpus(n), seen.gpus(n, "allocatable")) for n in nodes}
     assert {name: pair for name, pair in differing.items() if pair[0] != pair[1]} == {}
 
 
-def _resource(nodes: list[Object]) -> str:
+def _resource(seen: Seen, nodes: list[Object]) -> str:
     """Return the GPU resource that the most nodes have."""
-    return collections.Counter(name for node in nodes for name in gpus(node)).most_common(1)[0][0]
+    return collections.Counter(name for node in nodes for name in seen.gpus(node)).most_common(1)[0][0]
 
 
 @pytest.mark.needs_gpu
 async def test_pods_of_two_gpus_fit_their_node(seen: Seen, namespace: str) -> None:
     """Pods that ask for two GPUs each land, and no node hands out more GPUs than it has."""
-    resource = _resource(await seen.nodes())
+    resource = _resource(seen, await seen.nodes())
     names = [f"pair-{number}" for number in range(PODS)]
-    made = [pod(name, namespace, gpu={resource: 2}) for name in names]
+    made = [seen.pod(name, namespace, gpu={resource: 2}) for name in names]
     for one in made:
         one["metadata"]["labels"]["app"] = "pair"
     await asyncio.gather(*(seen.cluster.create(one) for one in made))
@@ -58,7 +57,7 @@ async def test_pods_of_two_gpus_fit_their_node(seen: Seen, namespace: str) -> No
         limits = running["spec"]["containers"][0]["resources"]["limits"]
         used[running["spec"]["nodeName"]] += int(limits[resource])
     assert sum(used.values()) == 2 * PODS
-    capacity = {node["metadata"]["name"]: gpus(node).get(resource, 0) for node in await seen.nodes()}
+    capacity = {node["metadata"]["name"]: seen.gpus(node).get(resource, 0) for node in await seen.nodes()}
     assert {name: count for name, count in used.items() if count > capacity[name]} == {}
 
 
@@ -66,8 +65,8 @@ async def test_pods_of_two_gpus_fit_their_node(seen: Seen, namespace: str) -> No
 async def test_a_pod_with_too_many_gpus_waits(seen: Seen, namespace: str) -> None:
     """A pod that asks for more GPUs than any node has is not placed, and the scheduler says why."""
     nodes = await seen.nodes()
-    resource = _resource(nodes)
-    most = max(gpus(node).get(resource, 0) for node in nodes)
-    await seen.cluster.create(pod("greedy", namespace, gpu={resource: most + 1}))
+    resource = _resource(seen, nodes)
+    most = max(seen.gpus(node).get(resource, 0) for node in nodes)
+    await seen.cluster.create(seen.pod("greedy", namespace, gpu={resource: most + 1}))
     message = await seen.until_unschedulable(Reference("v1", "Pod", "greedy", namespace))
     assert resource in message

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import BUSYBOX, PORT, deployment, pod, service
 
 from proving_ground.kube import Reference, create_namespace, remove_namespace
 from proving_ground.kube.namespaces import marks
@@ -18,12 +17,14 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.pre_merge, pytest.mark.integration]
 REPLICAS = 6
+PORT = 8000
+BUSYBOX = "docker.io/library/busybox:1.37"
 
 
 async def test_a_pod_lands_and_its_log_is_readable(seen: Seen, namespace: str, random_word: Callable[[], str]) -> None:
     """A pod is placed, becomes ready, and what it prints can be read."""
     word = random_word()
-    one = pod("talker", namespace, image=BUSYBOX, command=["sh", "-c", f"echo {word}; exec sleep 3600"], ports=[])
+    one = seen.pod("talker", namespace, image=BUSYBOX, command=["sh", "-c", f"echo {word}; exec sleep 3600"], ports=[])
     one["metadata"]["annotations"] = {"sim.proving.ground/log-lines": word}
     await seen.cluster.create(one)
     (landed,) = await seen.until_ready(namespace, 1, "talker")
@@ -34,7 +35,7 @@ async def test_a_pod_lands_and_its_log_is_readable(seen: Seen, namespace: str, r
 @pytest.mark.needs_fleet
 async def test_every_pod_of_a_deployment_answers_on_its_own_address(seen: Seen, namespace: str) -> None:
     """Every pod of a deployment has an address of its own and answers there."""
-    await seen.cluster.create(deployment("many", namespace, REPLICAS))
+    await seen.cluster.create(seen.deployment("many", namespace, REPLICAS))
     pods = await seen.until_ready(namespace, REPLICAS, "many")
     addresses = {one["status"]["podIP"] for one in pods}
     assert len(addresses) == REPLICAS
@@ -43,8 +44,8 @@ async def test_every_pod_of_a_deployment_answers_on_its_own_address(seen: Seen, 
 
 async def _served(seen: Seen, namespace: str) -> str:
     """Make a deployment with a Service, and return the Service's URL when it answers."""
-    await seen.cluster.create(deployment("web", namespace, 2))
-    made = await seen.cluster.create(service("web", namespace))
+    await seen.cluster.create(seen.deployment("web", namespace, 2))
+    made = await seen.cluster.create(seen.service("web", namespace))
     url = f"http://{made['spec']['clusterIP']}"
     await seen.until_ready(namespace, 2, "web")
     await seen.until_health(url, 200, 10)
@@ -76,7 +77,7 @@ async def test_a_removed_namespace_leaves_nothing(seen: Seen) -> None:
     leaf["metadata"] |= {"finalizers": finalizers}
     try:
         await seen.cluster.create(leaf)
-        await seen.cluster.create(pod("leaf", name))
+        await seen.cluster.create(seen.pod("leaf", name))
         await remove_namespace(seen.cluster, name, timeout=seen.wait(60))
         for kind in ("Pod", "ConfigMap"):
             assert await seen.cluster.list("v1", kind, name) == []
