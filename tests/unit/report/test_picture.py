@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from proving_ground.contracts.timeline import Entry
+from proving_ground.report.picture import LABELS, WIDTH, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proving_ground.contracts.results import Results
+
+
+def test_bars_lie_on_one_scale_within_the_drawing(results: Results) -> None:
+    made = picture(results)
+    assert made is not None
+    create, verify, *checks = made.bars
+    assert (create.x, create.took) == (LABELS, "0.5s")
+    assert create.x < verify.x <= checks[0].x < verify.x + verify.width
+    assert all(bar.x >= LABELS and bar.x + bar.width <= WIDTH for bar in made.bars)
+    assert len({bar.y for bar in made.bars}) == len(made.bars)
+
+
+def test_ticks_are_round_times_from_zero(results: Results) -> None:
+    made = picture(results)
+    assert made is not None
+    assert [tick.label for tick in made.ticks[:3]] == ["0.0s", "10s", "20s"]
+
+
+def test_what_happened_on_the_way_is_marked(results: Results) -> None:
+    time = results.started + dt.timedelta(seconds=10)
+    entries = [
+        Entry(time=time, elapsed=10, kind=kind, subject="node-1", event="noted", detail="drained")
+        for kind in ("disturbance", "check")
+    ]
+    made = picture(results, entries)
+    assert made is not None
+    assert [event.label for event in made.events] == ["disturbance node-1 drained"]
+
+
+def test_nothing_measured_is_no_picture(make_run: Callable[..., Results]) -> None:
+    assert picture(make_run(phases=[])) is None
+
+
+def test_long_names_keep_both_ends(make_run: Callable[..., Results], make_check: Any) -> None:
+    made = picture(make_run(make_check("a" * 100 + "-0-9-0-rc3"), phases=[]))
+    assert made is not None
+    assert made.bars[0].label.startswith("aim/aaa")
+    assert made.bars[0].label.endswith("-0-9-0-rc3")
