@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from proving_ground.contracts.results import Verdict
     from proving_ground.contracts.stages import Stage
     from proving_ground.pipeline.options import RunOptions
+    from proving_ground.report.merge import Merged
 
 # A run that was kept, or whose machine lost power, may be removed after this.
 LIFETIME = dt.timedelta(hours=24)
@@ -57,11 +58,20 @@ def execute(options: RunOptions) -> int:
     stage = project.stage(options.stage)
     if stage.runner == "pre-commit":
         return run_pre_commit(project.root)
-    return _Run(project, stage, options).execute()
+    return StageRun(project, stage, options).execute()
 
 
-class _Run:
-    """One run, with everything that its phases share."""
+class StageRun:
+    """One run of a stage, with everything that its phases share.
+
+    Args:
+        project: Where playbooks and suites are.
+        stage: The stage.
+        options: What was asked.
+
+    Raises:
+        ConfigurationError: The inventory does not exist.
+    """
 
     def __init__(self, project: Project, stage: Stage, options: RunOptions) -> None:
         self.project = project
@@ -87,6 +97,7 @@ class _Run:
 
     @property
     def inventory_name(self) -> str:
+        """Name of the inventory, for reports."""
         return self.inventory.name if self.inventory else "given platform"
 
     def execute(self) -> int:
@@ -97,9 +108,9 @@ class _Run:
                 self._remove_leftovers()
                 self._until_verified()
             except ProvingGroundError as error:
-                self._blame(Cause(error.exit_code, str(error)))
+                self.blame(Cause(error.exit_code, str(error)))
             except Exception as error:  # noqa: BLE001 - a bug of ours still destroys, and says where it was
-                self._blame(Cause(ExitCode.INFRASTRUCTURE, f"internal error: {error!r}", "diagnostics/internal.log"))
+                self.blame(Cause(ExitCode.INFRASTRUCTURE, f"internal error: {error!r}", "diagnostics/internal.log"))
                 self._write_traceback()
             with self.stopping.shielded():
                 self._collect()
@@ -184,7 +195,7 @@ class _Run:
             platform_file = self.options.platform
         platform = self._platform(platform_file)
         write_atomically(self.artifacts / "platform.json", platform.model_dump_json(indent=2))
-        self._verify(platform, platform_file)
+        self.judge(platform, platform_file)
 
     def _context(self) -> PhaseContext:
         generated = self.state.directory / "inventory"
@@ -224,7 +235,7 @@ class _Run:
                 progress=self.progress,
                 log=self.state.directory / "logs" / f"{name}.log",
             )
-        self._phase_ended(outcome, begun)
+        self.phase_ended(outcome, begun)
         if outcome.status == "passed":
             return True
         code = _STOPPED.get(outcome.status, ExitCode.INFRASTRUCTURE)
@@ -232,10 +243,11 @@ class _Run:
             code = ExitCode.CONFIGURATION
         line = f"the time budget ran out in {name}" if outcome.status == "timed_out" else f"{name}: {outcome.cause}"
         line = f"interrupted in {name}" if outcome.status == "interrupted" else line
-        self._blame(Cause(code, line, f"phases/{name}.log"))
+        self.blame(Cause(code, line, f"phases/{name}.log"))
         return False
 
-    def _phase_ended(self, outcome: PhaseOutcome, begun: dt.datetime) -> None:
+    def phase_ended(self, outcome: PhaseOutcome, begun: dt.datetime) -> None:
+        """Record a phase, and tell it."""
         self.phases.append(
             PhaseResult(
                 name=outcome.name,
@@ -259,7 +271,8 @@ class _Run:
             kind = ConfigurationError if self.options.platform else InfrastructureError
             raise kind(f"{field}: {first['msg']}", where=str(path)) from error
 
-    def _verify(self, platform: Platform, platform_file: Path) -> None:
+    def judge(self, platform: Platform, platform_file: Path) -> None:
+        """Run the suites that the stage selects."""
         selection = select_suites(self.project.suites(), self.stage, self.options.only, platform)
         self.left_out = selection.left_out
         begun, begin = dt.datetime.now(dt.UTC), time.monotonic()
@@ -281,24 +294,24 @@ class _Run:
         status: PhaseOutcome = PhaseOutcome("verify", "passed", time.monotonic() - begin)
         if reason == "interrupted":
             status = PhaseOutcome("verify", "interrupted", status.duration, "interrupted in verify")
-            self._blame(Cause(ExitCode.INTERRUPTED, status.cause))
+            self.blame(Cause(ExitCode.INTERRUPTED, status.cause))
         elif reason == "budget":
             status = PhaseOutcome("verify", "timed_out", status.duration, "the time budget ran out in verify")
-            self._blame(Cause(ExitCode.INFRASTRUCTURE, status.cause))
+            self.blame(Cause(ExitCode.INFRASTRUCTURE, status.cause))
         else:
             self._check_that_suites_ended()
-        self._phase_ended(status, begun)
+        self.phase_ended(status, begun)
 
     def _check_that_suites_ended(self) -> None:
         for suite in self.suites:
             finished = suite.finished
             name = suite.suite.definition.name
             if finished is not None and finished.problem and finished.configuration:
-                self._blame(
+                self.blame(
                     Cause(ExitCode.CONFIGURATION, f"suite {name}: {finished.problem}", f"diagnostics/{name}.log")
                 )
 
-    def _blame(self, cause: Cause) -> None:
+    def blame(self, cause: Cause) -> None:
         """Keep the first cause."""
         if self.cause is None:
             self.cause = cause
@@ -312,7 +325,7 @@ class _Run:
             begun = dt.datetime.now(dt.UTC)
             with self.progress.phase("collect", self.state.progress_file):
                 outcome = run_phase("collect", context, log=self.state.directory / "logs/collect.log")
-            self._phase_ended(outcome, begun)
+            self.phase_ended(outcome, begun)
         with contextlib.suppress(OSError):
             shutil.copytree(self.state.directory / "logs", self.artifacts / "phases", dirs_exist_ok=True)
         for suite in self.suites:
@@ -332,7 +345,7 @@ class _Run:
             for suite in self.suites
         ]
         merged = merge(logs)
-        verdict = decide(self.cause, merged.tests, merged.suites, self.after)
+        verdict = self.verdict(merged)
         ended = dt.datetime.now(dt.UTC)
         results = Results(
             run_id=self.options.run_id,
@@ -355,9 +368,13 @@ class _Run:
             mask_directory(self.artifacts, self.secrets)
         except (OSError, ProvingGroundError) as error:
             self.progress.line(f"  the report could not be written: {error}")
-            self._blame(Cause(ExitCode.INFRASTRUCTURE, f"the report could not be written: {error}"))
-            results = results.model_copy(update={"verdict": decide(self.cause, merged.tests, merged.suites)})
+            self.blame(Cause(ExitCode.INFRASTRUCTURE, f"the report could not be written: {error}"))
+            results = results.model_copy(update={"verdict": self.verdict(merged)})
         return results
+
+    def verdict(self, merged: Merged) -> Verdict:
+        """Return the verdict on what happened."""
+        return decide(self.cause, merged.tests, merged.suites, self.after)
 
     def _destroy(self) -> None:
         if self.options.keep and self.options.platform is None:
@@ -372,7 +389,7 @@ class _Run:
         outcome = PhaseOutcome(
             "destroy", "failed" if problems else "passed", time.monotonic() - begin, "; ".join(problems)
         )
-        self._phase_ended(outcome, begun)
+        self.phase_ended(outcome, begun)
         if problems:
             self.after = Cause(ExitCode.INFRASTRUCTURE, f"destroy: {problems[0]}", "phases")
 

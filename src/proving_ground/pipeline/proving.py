@@ -1,0 +1,92 @@
+"""A run that makes a platform in order to prove its suites: every check must be able to fail."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from typing import TYPE_CHECKING
+
+from proving_ground.contracts.stages import Stage
+from proving_ground.errors import ExitCode
+from proving_ground.pipeline.orchestrator import StageRun
+from proving_ground.pipeline.phases import PhaseOutcome
+from proving_ground.pipeline.project import Project
+from proving_ground.pipeline.verdict import Cause, verdict_of
+from proving_ground.prove import telling
+from proving_ground.prove.passes import Place
+from proving_ground.prove.session import prove, select
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from proving_ground.contracts.platform import Platform
+    from proving_ground.contracts.results import Verdict
+    from proving_ground.pipeline.options import RunOptions
+    from proving_ground.pipeline.phases import PhaseStatus
+    from proving_ground.prove.proof import SuiteProof
+    from proving_ground.report.merge import Merged
+
+STAGE = "prove"
+PASSES_FOR_EACH_CPU = 3
+
+
+class ProveRun(StageRun):
+    """A run whose judgement is that of its suites.
+
+    Args:
+        options: What was asked.
+        fault: Only this fault.
+        jobs: Passes at once; three for each CPU if absent.
+    """
+
+    def __init__(self, options: RunOptions, *, fault: str | None, jobs: int | None) -> None:
+        stage = Stage(description="every check must be able to fail", budget="30m")
+        super().__init__(Project.find(), stage, options)
+        self._fault = fault
+        self._jobs = jobs or PASSES_FOR_EACH_CPU * (os.cpu_count() or 1)
+        self._proofs: Sequence[SuiteProof] = ()
+
+    def judge(self, platform: Platform, platform_file: Path) -> None:
+        """Run each suite under each of its faults."""
+        place = Place(
+            root=self.project.root,
+            platform_file=platform_file,
+            state_dir=self.state.directory,
+            artifacts_dir=self.artifacts,
+            values_files=(self.options.values,) if self.options.values else (),
+        )
+        suites = select(self.project.suites(), platform, self.options.only)
+        begun, begin = dt.datetime.now(dt.UTC), time.monotonic()
+        try:
+            self._proofs, seconds = prove(
+                suites, place, jobs=self._jobs, fault=self._fault, should_stop=lambda: self.stopping.reason is not None
+            )
+        except KeyboardInterrupt:
+            interrupted = self.stopping.reason != "budget"
+            code = ExitCode.INTERRUPTED if interrupted else ExitCode.INFRASTRUCTURE
+            line = "interrupted in prove" if interrupted else "the time budget ran out in prove"
+            self.blame(Cause(code, line))
+            status: PhaseStatus = "interrupted" if interrupted else "timed_out"
+            self.phase_ended(PhaseOutcome("prove", status, time.monotonic() - begin, line), begun)
+            return
+        telling.write(self._proofs, seconds, self.artifacts)
+        self.progress.line(telling.text(self._proofs, seconds))
+        self.phase_ended(PhaseOutcome("prove", "passed", seconds), begun)
+
+    def verdict(self, merged: Merged) -> Verdict:
+        """Return the verdict: the first problem, or how much was proved."""
+        if self.cause is not None or not self._proofs:
+            return super().verdict(merged)
+        problems = telling.problems(self._proofs)
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            return verdict_of(Cause(telling.exit_code(self._proofs), f"{problems[0]}{more}", "prove.md"))
+        if self.after is not None:
+            return verdict_of(self.after)
+        faults = sum(len(proof.verdicts) for proof in self._proofs)
+        checks = sum(proof.checks for proof in self._proofs)
+        return verdict_of(
+            Cause(ExitCode.PASSED, f"{faults} faults were noticed, by each of {checks} checks", "prove.md")
+        )
