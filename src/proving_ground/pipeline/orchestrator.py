@@ -114,9 +114,11 @@ class StageRun:
                 self._write_traceback()
             with self.stopping.shielded():
                 self._collect()
-                self._report()
+                merged = self._merge()
+                self._report(merged)
                 self._destroy()
-                results = self._report()
+                # Once more, with how destroy went.
+                results = self._report(merged)
         self._conclude(results.verdict)
         return results.verdict.exit_code
 
@@ -334,7 +336,8 @@ class StageRun:
         values = [self.options.values] if self.options.values else []
         self.secrets = secrets_of(self.state.directory, values)
 
-    def _report(self) -> Results:
+    def _merge(self) -> Merged:
+        """Read the event logs, while they are still there."""
         logs = [
             SuiteLog(
                 name=suite.suite.definition.name,
@@ -344,7 +347,9 @@ class StageRun:
             )
             for suite in self.suites
         ]
-        merged = merge(logs)
+        return merge(logs)
+
+    def _report(self, merged: Merged) -> Results:
         verdict = self.verdict(merged)
         ended = dt.datetime.now(dt.UTC)
         results = Results(
