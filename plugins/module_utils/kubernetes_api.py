@@ -1,6 +1,5 @@
 # Apache-2.0 (see LICENSE)
-"""A small client of a Kubernetes API for modules that send hundreds of requests: no discovery, no imports that
-take longer than the work."""
+"""A small client of a Kubernetes API, for modules: no discovery, no imports that take longer than the work."""
 
 from __future__ import annotations
 

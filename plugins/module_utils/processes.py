@@ -8,8 +8,11 @@ import os
 import pathlib
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROC = pathlib.Path("/proc")
 LISTENING = "0A"

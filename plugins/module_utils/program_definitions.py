@@ -119,7 +119,9 @@ def script(program: Program, directory: pathlib.Path, run_id: str) -> str:
             digests.append(f"# {hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()} {path!r}")
     exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
     place = shlex.quote(program.working_directory or str(directory))
-    return "\n".join(["#!/bin/sh", *digests, *exports, f"cd {place} || exit 1", f"exec {shlex.join(program.command)}", ""])
+    return "\n".join(
+        ["#!/bin/sh", *digests, *exports, f"cd {place} || exit 1", f"exec {shlex.join(program.command)}", ""]
+    )
 
 
 def section(program: Program, directory: pathlib.Path) -> str:

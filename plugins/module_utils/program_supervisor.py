@@ -7,12 +7,11 @@ import contextlib
 import http.client
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import time
 import xmlrpc.client
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.proving.ground.plugins.module_utils import processes
 from ansible_collections.proving.ground.plugins.module_utils.program_definitions import (
@@ -27,6 +26,9 @@ from ansible_collections.proving.ground.plugins.module_utils.program_definitions
 )
 from ansible_collections.proving.ground.plugins.module_utils.program_readiness import is_ready, last_lines
 from supervisor.xmlrpc import SupervisorTransport
+
+if TYPE_CHECKING:
+    import pathlib
 
 POLL_SECONDS = 0.03
 START_SECONDS = 15.0

@@ -115,6 +115,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
 SERVER = ExtendedKeyUsageOID.SERVER_AUTH
 SAFE_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+PRIVATE = 0o600
 CLOCK_SKEW = dt.timedelta(minutes=5)
 
 
@@ -150,9 +151,7 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def plan(
-    cluster: str, addresses: list[str], names: list[str], clients: list[dict[str, Any]]
-) -> list[Wanted]:
+def plan(cluster: str, addresses: list[str], names: list[str], clients: list[dict[str, Any]]) -> list[Wanted]:
     """Return the certificates that a control plane needs, signers before what they sign.
 
     The set is the one of kubeadm (https://kubernetes.io/docs/setup/best-practices/certificates/),
@@ -169,9 +168,7 @@ def plan(
         Wanted("front-proxy-ca", f"{cluster}-front-proxy-ca"),
         Wanted("apiserver", "kube-apiserver", "ca", usages=(SERVER,), addresses=hosts, dns=dns),
         Wanted("serving", "control-plane", "ca", usages=(SERVER,), addresses=hosts, dns=dns),
-        Wanted(
-            "apiserver-kubelet-client", "kube-apiserver-kubelet-client", "ca", ("system:masters",), (CLIENT,)
-        ),
+        Wanted("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "ca", ("system:masters",), (CLIENT,)),
         Wanted("etcd", "etcd", "etcd-ca", usages=(SERVER, CLIENT), addresses=hosts, dns=dns),
         Wanted("apiserver-etcd-client", "kube-apiserver-etcd-client", "etcd-ca", usages=(CLIENT,)),
         Wanted("front-proxy-client", "front-proxy-client", "front-proxy-ca", usages=(CLIENT,)),
@@ -299,7 +296,7 @@ def read_pair(directory: pathlib.Path, name: str) -> Pair | None:
 def write_private(path: pathlib.Path, content: bytes) -> None:
     """Write a file whole or not at all, readable by its owner only."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
@@ -318,7 +315,7 @@ class Files:
     def keep(self, path: pathlib.Path, content: bytes) -> None:
         """Make sure that the file has this content and mode 0600."""
         try:
-            same = path.read_bytes() == content and path.stat().st_mode & 0o777 == 0o600
+            same = path.read_bytes() == content and path.stat().st_mode & 0o777 == PRIVATE
         except OSError:
             same = False
         if same:
@@ -367,9 +364,7 @@ def converge(parameters: dict[str, Any], now: dt.datetime, *, check: bool) -> di
     account = service_account_key(directory)
     public = serialization.PublicFormat.SubjectPublicKeyInfo
     files.keep(directory / "service-account.key", private_pem(account))
-    files.keep(
-        directory / "service-account.pub", account.public_key().public_bytes(serialization.Encoding.PEM, public)
-    )
+    files.keep(directory / "service-account.pub", account.public_key().public_bytes(serialization.Encoding.PEM, public))
     authority = pairs["ca"].pem()[0]
     paths = {client["name"]: kubeconfigs / f"{client['name']}.kubeconfig" for client in clients}
     for name, path in paths.items():
@@ -408,7 +403,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = converge(module.params, dt.datetime.now(dt.timezone.utc), check=module.check_mode)
+        result = converge(module.params, dt.datetime.now(dt.UTC), check=module.check_mode)
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"certificates could not be made: {error}")
     module.exit_json(**result)

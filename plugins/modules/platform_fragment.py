@@ -58,7 +58,7 @@ from ansible.module_utils.basic import AnsibleModule
 SCHEMA_VERSION = 1
 
 
-def merged(base: Any, over: Any) -> Any:  # noqa: ANN401 - JSON values
+def merged(base: Any, over: Any) -> Any:
     """Return a JSON value with another one merged over it."""
     if isinstance(base, dict) and isinstance(over, dict):
         result = dict(base)

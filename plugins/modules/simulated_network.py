@@ -79,12 +79,14 @@ import json
 import os
 import pathlib
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.proving.ground.plugins.module_utils import processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIRST, LAST = 64, 250
 

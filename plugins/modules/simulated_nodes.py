@@ -140,7 +140,9 @@ def node(name: str, profile: str, definition: dict[str, Any]) -> dict[str, Any]:
 
 def strings(mapping: dict[str, Any] | None) -> dict[str, str]:
     """Return a mapping with values as Kubernetes wants them: text; YAML reads 8 and true as something else."""
-    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (mapping or {}).items()}
+    return {
+        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (mapping or {}).items()
+    }
 
 
 def gpus(nodes: dict[str, dict[str, Any]]) -> int:
