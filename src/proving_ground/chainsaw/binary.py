@@ -7,8 +7,10 @@ clean-up, and a verdict before the clean-up. One process runs a whole suite, so 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
 BINARY = "chainsaw"
 _REPORT = "report"
 _SHOWN_LINES = 60
+_VERDICT = re.compile(r"^\s*--- FAIL: chainsaw/(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class BinaryResult:
     """What chainsaw says about one test."""
 
-    failed: bool
     skipped: bool
     seconds: float
     namespace: str
@@ -77,6 +79,23 @@ def _folder(path: str) -> str:
     return str(Path(path).resolve())
 
 
+def failed_names(output: str) -> frozenset[str]:
+    """Return the tests that failed by chainsaw's own last lines.
+
+    Its JSON report names the operations that failed, and nothing else: a test whose namespace could not be made or
+    removed looks as if it had passed there.
+    """
+    return frozenset(_VERDICT.findall(output))
+
+
+def _seconds(test: Mapping[str, Any]) -> float:
+    try:
+        start, end = (dt.datetime.fromisoformat(str(test[key])) for key in ("startTime", "endTime"))
+    except (KeyError, ValueError):
+        return 0.0
+    return (end - start).total_seconds()
+
+
 def _result(test: Mapping[str, Any]) -> BinaryResult:
     failures = []
     for number, step in enumerate(test.get("steps") or [], start=1):
@@ -86,19 +105,27 @@ def _result(test: Mapping[str, Any]) -> BinaryResult:
                 name = f'step "{step["name"]}"' if step.get("name") else f"step {number}"
                 failures.append(f"{operation.get('type', 'operation')} failed, {name}: {failure}")
     return BinaryResult(
-        failed=bool(test.get("failed")) or bool(failures),
         skipped=bool(test.get("skipped")),
-        seconds=float(test.get("duration") or 0),
+        seconds=_seconds(test),
         namespace=str(test.get("namespace") or ""),
         failures=tuple(failures),
     )
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How one process of the binary ended."""
+
+    results: Mapping[tuple[str, str], BinaryResult]
+    output: str
+    code: int
 
 
 class BinaryRuns:
     """One process of the binary for each suite folder of a session, shared by the tests in it."""
 
     def __init__(self) -> None:
-        self._runs: dict[Path, asyncio.Task[tuple[dict[tuple[str, str], BinaryResult], str]]] = {}
+        self._runs: dict[Path, asyncio.Task[_Ended]] = {}
 
     async def result(
         self,
@@ -130,21 +157,26 @@ class BinaryRuns:
             folders = sorted({t.directory for t in tests if t.directory.parent == suite} | {test.directory})
             work = _run(binary, folders, suite, kubeconfig, parallel, values)
             task = self._runs[suite] = asyncio.get_running_loop().create_task(work)
-        results, output = await asyncio.shield(task)
-        found = results.get((_folder(str(test.directory)), test.name))
+        ended = await asyncio.shield(task)
+        shown = "\n".join(ended.output.splitlines()[-_SHOWN_LINES:])
+        found = ended.results.get((_folder(str(test.directory)), test.name))
         if found is None:
-            raise InfrastructureError(f"chainsaw says nothing about the test {test.name}; it wrote:\n{output}")
+            raise InfrastructureError(f"chainsaw says nothing about the test {test.name}; it wrote:\n{shown}")
         report.metric("seconds_by_chainsaw", found.seconds)
         if found.namespace:
             report.property("namespace", found.namespace)
-        if found.failed:
-            report.attach("output of chainsaw", output)
-            raise TestFailedError(list(found.failures) or ["chainsaw says that the test failed, and not why"])
+        if found.failures or test.name in failed_names(ended.output):
+            report.attach("output of chainsaw", shown)
+            raise TestFailedError(
+                list(found.failures) or ["chainsaw says that the test failed, and names no operation"]
+            )
+        if ended.code and not failed_names(ended.output):
+            raise InfrastructureError(f"chainsaw ended with {ended.code} and says of no test that it failed:\n{shown}")
 
 
 async def _run(
     binary: str, folders: Sequence[Path], suite: Path, kubeconfig: Path, parallel: int, values: Mapping[str, Any]
-) -> tuple[dict[tuple[str, str], BinaryResult], str]:
+) -> _Ended:
     with tempfile.TemporaryDirectory(prefix="proving-ground-chainsaw-") as scratch:
         command = [binary, "test", *map(str, folders), "--parallel", str(parallel or 4), "--no-color"]
         command += ["--report-format", "JSON", "--report-path", scratch, "--report-name", _REPORT]
@@ -153,11 +185,12 @@ async def _run(
             command += ["--config", str(configuration)]
         if values:
             command += ["--values", _write_values(Path(scratch), values)]
-        output = await _output(command, suite, kubeconfig)
+        output, code = await _output(command, suite, kubeconfig)
         written = Path(scratch, f"{_REPORT}.json")
         if not await asyncio.to_thread(written.is_file):
             raise InfrastructureError(f"chainsaw wrote no report; it said:\n{output}", where=str(suite))
-        return parse_report(await asyncio.to_thread(written.read_text, encoding="utf-8")), output
+        text = await asyncio.to_thread(written.read_text, encoding="utf-8")
+        return _Ended(parse_report(text), output, code)
 
 
 def _write_values(scratch: Path, values: Mapping[str, Any]) -> str:
@@ -168,8 +201,8 @@ def _write_values(scratch: Path, values: Mapping[str, Any]) -> str:
     return str(given)
 
 
-async def _output(command: Sequence[str], directory: Path, kubeconfig: Path) -> str:
-    """Run chainsaw and return the last lines of what it wrote; interrupted, it gets to clean up itself."""
+async def _output(command: Sequence[str], directory: Path, kubeconfig: Path) -> tuple[str, int]:
+    """Run chainsaw and return what it wrote and its exit status; interrupted, it gets to clean up itself."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=directory,
@@ -185,4 +218,4 @@ async def _output(command: Sequence[str], directory: Path, kubeconfig: Path) -> 
         os.killpg(process.pid, signal.SIGINT)
         await process.wait()
         raise
-    return "\n".join(written.decode(errors="replace").splitlines()[-_SHOWN_LINES:])
+    return written.decode(errors="replace"), process.returncode or 0

@@ -40,8 +40,9 @@ class Connection:
         requests: How many requests were sent, retries and watches included.
     """
 
-    def __init__(self, auth: KubeAuth, *, patience: float = PATIENCE) -> None:
+    def __init__(self, auth: KubeAuth | None, *, patience: float = PATIENCE, server: str = "") -> None:
         self._auth = auth
+        self._server = server
         self._patience = patience
         self._client: httpx.AsyncClient | None = None
         self._streams: httpx.AsyncClient | None = None
@@ -67,13 +68,22 @@ class Connection:
         except Exception as error:
             raise ConfigurationError(f"the kubeconfig cannot be used: {error}", where=str(kubeconfig)) from error
         connection = cls(auth, patience=patience)
-        await connection._prepare()
+        await connection._prepare(auth)
+        return connection
+
+    @classmethod
+    def over(cls, transport: httpx.AsyncBaseTransport, server: str, *, patience: float = PATIENCE) -> Connection:
+        """Return a connection over a transport of the caller's, without authentication."""
+        connection = cls(None, patience=patience, server=server)
+        connection._client, connection._streams = (
+            httpx.AsyncClient(base_url=server, transport=transport, trust_env=False) for _ in range(2)
+        )
         return connection
 
     @property
     def server(self) -> str:
         """The API server's URL."""
-        return self._auth.server
+        return self._auth.server if self._auth else self._server
 
     async def close(self) -> None:
         """Close every connection."""
@@ -82,28 +92,28 @@ class Connection:
                 await client.aclose()
         self._client = self._streams = None
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, auth: KubeAuth) -> None:
         try:
-            verify = await self._auth.ssl_context()  # type: ignore[no-untyped-call]  # kr8s leaves it so
+            verify = await auth.ssl_context()  # type: ignore[no-untyped-call]  # kr8s leaves it so
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationError(
                 f"the certificates of the kubeconfig cannot be used: {error}", where=self.server
             ) from error
         finally:
-            _forget_temporary_files(self._auth)
+            _forget_temporary_files(auth)
         headers = {"user-agent": "proving-ground", "accept": "application/json"}
-        if self._auth.token:
-            headers["authorization"] = f"Bearer {self._auth.token}"
+        if auth.token:
+            headers["authorization"] = f"Bearer {auth.token}"
         old = (self._client, self._streams)
 
         def client(limits: httpx.Limits) -> httpx.AsyncClient:
             return httpx.AsyncClient(
-                base_url=self._auth.server,
+                base_url=auth.server,
                 headers=headers,
                 verify=verify,
                 limits=limits,
                 timeout=_REQUEST_TIMEOUT,
-                proxy=self._auth.proxy,
+                proxy=auth.proxy,
                 trust_env=False,
             )
 
@@ -113,7 +123,8 @@ class Connection:
                 await used.aclose()
 
     def _extensions(self) -> dict[str, Any]:
-        return {"sni_hostname": self._auth.tls_server_name} if self._auth.tls_server_name else {}
+        name = self._auth.tls_server_name if self._auth else None
+        return {"sni_hostname": name} if name else {}
 
     async def request(
         self,
@@ -187,9 +198,9 @@ class Connection:
     async def _renew(self, used: httpx.AsyncClient) -> None:
         """Authenticate anew (a token expired), once for all requests that found out together."""
         async with self._renewal:
-            if self._client is used:
+            if self._client is used and self._auth is not None:
                 await self._auth.reauthenticate()
-                await self._prepare()
+                await self._prepare(self._auth)
 
     @contextlib.asynccontextmanager
     async def lines(
