@@ -50,7 +50,9 @@ def _read_service(manifest: Manifest, gone: bool) -> Change | None:
 
 def _read_namespace(manifest: Manifest, gone: bool) -> Change | None:
     meta = manifest["metadata"]
-    return NamespaceChange(meta["name"], faults_of(meta.get("annotations") or {}), gone)
+    return NamespaceChange(
+        meta["name"], faults_of(meta.get("annotations") or {}), gone, terminating="deletionTimestamp" in meta
+    )
 
 
 _RESOURCES: tuple[tuple[str, Reader, Mapping[str, str]], ...] = (
@@ -231,9 +233,10 @@ class KubernetesSource:
             "count": 1,
         }
         try:
-            async with asyncio.timeout(_EVENT_TIMEOUT), self._turn:
-                await self._client.post(f"/api/v1/namespaces/{pod.namespace}/events", json=event)
-        except (httpx.HTTPError, OSError, TimeoutError) as error:
+            async with self._turn:
+                path = f"/api/v1/namespaces/{pod.namespace}/events"
+                await self._client.post(path, json=event, timeout=_EVENT_TIMEOUT)
+        except (httpx.HTTPError, OSError) as error:
             LOG.debug("event about pod %s/%s lost: %r", pod.namespace, pod.name, error)
 
     async def _insist(self, method: str, path: str, **options: Any) -> httpx.Response:

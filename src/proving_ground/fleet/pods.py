@@ -70,6 +70,8 @@ class PodRunner:
         self._crashed_at = 0.0
         self._crash_line: str | None = None
         self._stale = True
+        self._terminating = False
+        self._gone = False
         self._told: set[str] = set()
         self.problem = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,6 +92,11 @@ class PodRunner:
             self._ground.serving_changed(pod.namespace)
         if wake:
             self._wake.set()
+
+    def terminate(self) -> None:
+        """Go away at once, without waiting to be deleted."""
+        self._terminating = True
+        self._wake.set()
 
     def reconsider(self) -> None:
         """Look again at the faults of the namespace."""
@@ -128,7 +135,9 @@ class PodRunner:
         return factory.connect(self.replica)
 
     def leave(self) -> None:
-        """Stop serving for good and give the address back."""
+        """Stop serving for good and give the address back; ``run`` ends when its present request is answered."""
+        self._gone = True
+        self._wake.set()
         self._stop_serving()
         self.log.close()
         if self.address:
@@ -138,9 +147,9 @@ class PodRunner:
 
     async def run(self) -> None:
         """Live until the pod is deleted or has ended."""
-        while True:
+        while not self._gone:
             self._wake.clear()
-            if self.pod.deleting:
+            if self.pod.deleting or self._terminating:
                 self._stop_serving()
                 await self._ground.source.remove(self.pod)
                 return
@@ -168,7 +177,11 @@ class PodRunner:
         if stage is Stage.CRASHED:
             stage, again = self._crashed()
         if stage.live:
-            if not await self._bound():
+            bound = await self._bound()
+            if self._gone:
+                self._stop_serving()
+                return None
+            if not bound:
                 stage, again = Stage.LOADING, BIND_RETRY_SECONDS
             self._set_ready(stage is Stage.READY)
         else:
@@ -202,7 +215,8 @@ class PodRunner:
         for line in self.behaviour.log_lines:
             self.log.write(line)
         if not self.behaviour.pull_fails:
-            self.log.write(f"Starting {self.behaviour.server} server, model {self.behaviour.model}")
+            what = f"{self.behaviour.server} server, model {self.behaviour.model}"
+            self.log.write(f"Starting {'container' if self.behaviour.server == 'none' else what}")
         if not self.address:
             self.address = self._choose_address()
 

@@ -34,6 +34,7 @@ class NamespaceChange:
     name: str
     faults: frozenset[str] | None
     gone: bool = False
+    terminating: bool = False
 
 
 Change = PodChange | ServiceChange | NamespaceChange
