@@ -37,14 +37,12 @@ class Place:
         root: Working directory of the processes, and pytest's root.
         platform_file: platform.json.
         state_dir: Private directory of the run: event logs, outputs.
-        artifacts_dir: Directory of what may be shared.
         values_files: Values files for Chainsaw tests.
     """
 
     root: Path
     platform_file: Path
     state_dir: Path
-    artifacts_dir: Path
     values_files: tuple[Path, ...] = ()
 
 
@@ -93,7 +91,8 @@ def command(asked: Pass, place: Place, events: Path) -> list[str]:
         f"--platform={place.platform_file}",
         f"--events={events}",
         f"--state-dir={place.state_dir}",
-        f"--artifacts-dir={place.artifacts_dir}",
+        # Passes run beside each other, and what a suite generates is generated once for each.
+        f"--artifacts-dir={events.parent / asked.name}",
         f"--parallel={settings.parallel}",
         f"--wait-limit={settings.wait_limit:g}",
         "-p",

@@ -333,3 +333,65 @@ def test_pytest_exit_in_a_check_ends_the_session_after_the_clean_up(ground: Grou
     assert result.ret == 7
     assert len(ground.events("noted")) == 1
     assert ground.events()[-1]["event"] == "finished"
+
+
+def test_the_last_failures_can_be_run_alone(ground: Ground) -> None:
+    ground.checks("""
+        async def test_good(): pass
+        async def test_bad(): assert False
+    """)
+    arguments = ("--platform=platform.json", "--events=events.jsonl")
+    ground.pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1, failed=1)
+    ground.pytester.runpytest_inprocess(*arguments, "--lf").assert_outcomes(failed=1)
+    assert [e["check"] for e in ground.events("ended")] == ["probe/bad"]
+
+
+def test_a_clean_up_that_never_ends_is_cancelled_and_fails_the_check(ground: Ground) -> None:
+    ground.checks("""
+        @pytest.fixture
+        async def stuck():
+            yield
+            await asyncio.Event().wait()
+        async def test_a(stuck): pass
+    """)
+    ground.run("--cleanup-limit=0.01").assert_outcomes(passed=1, errors=1)
+    assert ground.ended("a")["message"] == "the clean-up was not done after 0.01 s"
+
+
+def test_a_termination_signal_cleans_up_like_an_interruption(ground: Ground) -> None:
+    ground.checks("""
+        async def test_a(check):
+            try:
+                signal.raise_signal(signal.SIGTERM)
+                await asyncio.Event().wait()
+            finally:
+                check.note("cleaned", "a")
+    """)
+    assert ground.run().ret == pytest.ExitCode.INTERRUPTED
+    assert len(ground.events("noted")) == 1
+    assert ground.ended("a")["message"] == "cancelled: interrupted by SIGTERM"
+
+
+def test_an_interruption_among_synchronous_checks_ends_the_log(ground: Ground) -> None:
+    ground.checks("""
+        async def test_first(): pass
+        def test_interrupts(): raise KeyboardInterrupt
+        def test_never(): pass
+    """)
+    assert ground.run().ret == pytest.ExitCode.INTERRUPTED
+    assert ground.outcomes() == {"first": "passed", "interrupts": "error", "never": "skipped"}
+
+
+def test_a_check_with_a_verdict_is_not_cancelled_by_the_failure_of_another(ground: Ground) -> None:
+    ground.checks("""
+        failed = asyncio.Event()
+        async def test_cleans_up(check):
+            check.verdict_known()
+            await failed.wait()
+            for _ in range(10):
+                await asyncio.sleep(0)
+        async def test_fails():
+            failed.set()
+            assert False
+    """)
+    ground.run("-x", "--parallel=1").assert_outcomes(passed=1, failed=1)
