@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from proving_ground.chainsaw.selectors import Selector
 
 _MOST_LINES = 30  # of one value or one part of an object
+_LONGEST = 400  # characters of a text in it
+_DEEPEST = 12  # levels of it
 _WIDEST = 160  # characters of a line
 _HIDDEN = "not as expected (values of a Secret are not shown)"
 
@@ -58,11 +59,25 @@ def _top(path: str) -> str:
 
 
 def _yaml(value: Any) -> list[str]:
-    plain = json.loads(json.dumps(value, default=str))
-    lines = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=_WIDEST).rstrip("\n").split("\n")
+    lines = (
+        yaml.safe_dump(_pruned(value, 0), sort_keys=False, allow_unicode=True, width=_WIDEST).rstrip("\n").split("\n")
+    )
     if len(lines) <= _MOST_LINES:
         return lines
     return [*lines[:_MOST_LINES], f"... {len(lines) - _MOST_LINES} more lines"]
+
+
+def _pruned(value: Any, depth: int) -> Any:
+    """Return a value of which no more is left than can be shown; nothing in it is shared."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST else value[:_LONGEST] + "..."
+    if not isinstance(value, dict | list):
+        return value
+    if depth >= _DEEPEST:
+        return "..."
+    if isinstance(value, list):
+        return [_pruned(item, depth + 1) for item in value[:_MOST_LINES]]
+    return {str(key): _pruned(item, depth + 1) for key, item in list(value.items())[:_MOST_LINES]}
 
 
 def _cut(line: str) -> str:

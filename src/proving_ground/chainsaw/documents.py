@@ -6,6 +6,7 @@ Scalars mean what they mean to sigs.k8s.io/yaml (which Chainsaw uses): timestamp
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ _BOOLEANS = {
     **dict.fromkeys(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
-_INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)")
+_INTEGER = re.compile(r"[-+]?(?:0b[01]+|0o?[0-7]+|0x[0-9a-fA-F]+|[1-9][0-9]*|0)")
 _OCTAL = re.compile(r"[-+]?0[0-7]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
@@ -332,10 +333,14 @@ def resolve(text: str) -> Any:
         return _BOOLEANS[text]
     if text[0] not in "+-.0123456789" or len(text) > _LONGEST_NUMBER:
         return text
-    if _INTEGER.fullmatch(text):
-        digits = text.replace("_", "")
+    digits = text.replace("_", "")
+    if _INTEGER.fullmatch(digits):
         return int(digits, 8 if _OCTAL.fullmatch(digits) else 0)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    if not _FLOAT.fullmatch(text) or not math.isfinite(float(text)):
+        return text
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < _LARGEST_WHOLE else number  # 1e3 is 1000 in JSON
 
 
+_LARGEST_WHOLE = 1e15
 _LONGEST_NUMBER = 40  # characters; longer digits, such as ids, are texts

@@ -85,7 +85,7 @@ class Interpreter(visitor.TreeInterpreter):  # type: ignore[misc]  # jmespath ha
             return None
         try:
             result = _OPERATIONS[node["value"]](left, right)
-        except ZeroDivisionError:
+        except (ZeroDivisionError, ValueError):  # fmod's own
             raise ExpressionError("", None, "division by zero") from None
         except OverflowError:
             raise ExpressionError("", None, "number out of range") from None

@@ -63,6 +63,7 @@ def _operation(node: Node, path: Path, block: str, *, whole: bool) -> Operation:
     )
     kind = fields.require_one(*sorted(kinds))
     common: dict[str, Any] = {
+        "where": Where(path, fields.line(kind)),
         "description": fields.string("description"),
         "continue_on_error": fields.boolean("continueOnError") or False if whole else False,
     }
@@ -72,7 +73,6 @@ def _operation(node: Node, path: Path, block: str, *, whole: bool) -> Operation:
 def _common(fields: Fields, common: dict[str, Any]) -> dict[str, Any]:
     return {
         **common,
-        "where": fields.where,
         "timeout": fields.duration("timeout"),
         "bindings": bindings(fields, "bindings"),
         "outputs": _outputs(fields),

@@ -173,6 +173,8 @@ class Parser(parser.Parser):  # type: ignore[misc]  # jmespath has no types
         except exceptions.IncompleteExpressionError:
             raise ExpressionError(expression, len(expression), "ends too early") from None
         except exceptions.ParseError as error:
+            if error.token_type == "EOF":  # noqa: S105  # a token of syntax
+                raise ExpressionError(expression, len(expression), "ends too early") from None
             token = repr(error.token_value)
             raise ExpressionError(expression, error.lex_position, f"unexpected {token}: {error.msg}") from None
         except exceptions.JMESPathError as error:
