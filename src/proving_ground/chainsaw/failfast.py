@@ -47,13 +47,14 @@ def given_up(objects: Iterable[dict[str, Any]], final: frozenset[str]) -> GivenU
         return None
     for obj in objects:
         status, metadata = obj.get("status"), obj.get("metadata") or {}
-        if not isinstance(status, dict) or status.get("status") not in final or metadata.get("deletionTimestamp"):
+        state = status.get("status") if isinstance(status, dict) else None
+        if not isinstance(state, str) or state not in final or metadata.get("deletionTimestamp"):
             continue
-        observed, generation = status.get("observedGeneration"), metadata.get("generation")
+        observed, generation = obj["status"].get("observedGeneration"), metadata.get("generation")
         if isinstance(observed, int) and isinstance(generation, int) and observed < generation:
             continue
         reason, message = explanation(obj)
-        return GivenUp(obj, str(status["status"]), reason, message)
+        return GivenUp(obj, state, reason, message)
     return None
 
 
