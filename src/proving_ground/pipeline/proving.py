@@ -54,7 +54,6 @@ class ProveRun(StageRun):
             root=self.project.root,
             platform_file=platform_file,
             state_dir=self.state.directory,
-            artifacts_dir=self.artifacts,
             values_files=(self.options.values,) if self.options.values else (),
         )
         suites = select(self.project.suites(), platform, self.options.only)
