@@ -38,7 +38,7 @@ TEST_PARTS = ("lint", "unit", "integration", "molecule", "pre_merge")
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "none"
-nox.options.sessions = []  # a session is asked for by name
+nox.options.sessions = ["tests"]  # what nox alone does, as is usual
 nox.options.error_on_missing_interpreters = True
 
 
@@ -184,12 +184,36 @@ if clash := sorted(set(STAGES) & set(OWN_SESSIONS)):
     sys.exit(f"stages.yml: a stage cannot be called {clash[0]!r}: that is a session of the project")
 
 
+def stages_asked_for(arguments: list[str]) -> list[str]:
+    """Return the stages that the arguments of nox name; of several ``-s`` nox itself sees only the last."""
+    names: list[str] = []
+    taking = False
+    for argument in arguments[: arguments.index("--")] if "--" in arguments else arguments:
+        option, _, value = argument.partition("=")
+        if option in {"-s", "-e", "--session", "--sessions"}:
+            taking = True
+            names.append(value)
+        elif argument.startswith(("-s", "-e")):
+            names.append(argument[2:])
+        elif argument.startswith("-"):
+            taking = False
+        elif taking:
+            names.append(argument)
+    return [name for name in dict.fromkeys(names) if name in STAGES]
+
+
+if len(asked := stages_asked_for(sys.argv[1:])) > 1:
+    sys.stderr.write(f"nox: one stage in each call, found {' and '.join(asked)}: call nox once for each\n")
+    sys.exit(CONFIGURATION)
+
+
 def refuse_two_stages(session: nox.Session) -> None:
-    """End with 3 where a call names several stages: the exit code could only be that of the first."""
+    """End with 3 where several stages were selected in other ways, such as keywords."""
     chosen = [
         name
         for runner, selected in session._runner.manifest.list_all_sessions()  # noqa: SLF001 - nox has no other way
-        if selected and (name := runner.name) in STAGES
+        # One that has begun is selected no more.
+        if (name := runner.name) in STAGES and (selected or name == session.name)
     ]
     if len(chosen) > 1:
         session.warn(f"one stage in each call, found {' and '.join(chosen)}: call nox once for each")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ class TestRole:
         lines = file.read_text().splitlines() if file.exists() else []
         bare = [
             line.split(":")[0]
-            for before, line in zip(lines, lines[1:], strict=False)
+            for before, line in itertools.pairwise(lines)
             if re.match(r"[a-z]\w*:", line) and not before.startswith("#")
         ]
         assert bare == []
