@@ -126,8 +126,6 @@ def main(argv: list[str] | None = None) -> int:
         options = parse(argv)
         level = logging.DEBUG if options.verbose else logging.INFO
         logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-        logging.getLogger("httpx").setLevel(logging.WARNING)
-        logging.getLogger("httpcore").setLevel(logging.WARNING)
         _raise_open_files()
         gc.freeze()
         uvloop.run(serve(options))

@@ -78,6 +78,8 @@ class Fleet:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        if self._ground.log_directory is not None:
+            self._ground.log_directory.mkdir(parents=True, exist_ok=True)
         services = asyncio.get_running_loop().create_task(self.services.run(), name="services")
         try:
             async for change in self._source.changes():

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import aiohttp
 
 from proving_ground.fleet.source import Change, NamespaceChange, PodChange, ServiceChange
 from proving_ground.fleet.views import Key, Manifest, PodView, faults_of, pod_view, service_view
@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from proving_ground.fleet.kubeconfig import Access
 
 LOG = logging.getLogger(__name__)
-_MERGE = {"content-type": "application/merge-patch+json"}
+_MERGE = "application/merge-patch+json"
 _GONE = frozenset({404, 409})
 _EXPIRED = 410
 _PAGE = 500
 _WATCH_SECONDS = 290
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
 _PARALLEL = 16
-_EVENT_TIMEOUT = 5.0
+_TIMEOUT = aiohttp.ClientTimeout(total=30.0, sock_connect=2.0)
+_EVENT_TIMEOUT = aiohttp.ClientTimeout(total=5.0)
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2.0, sock_read=_WATCH_SECONDS + 30.0)
+_WATCH_BUFFER = 1 << 20
+_REFUSED = 400
+_UNAVAILABLE = 500
+_DENIED = frozenset({401, 403, 429})
 
 Reader = Callable[[Manifest, bool], Change | None]
 
@@ -70,25 +76,32 @@ class KubernetesSource:
     """
 
     def __init__(self, access: Access) -> None:
-        headers = {"user-agent": "proving-ground-fleet"}
-        if access.token:
-            headers["authorization"] = f"Bearer {access.token}"
-        self._client = httpx.AsyncClient(
-            base_url=access.server,
-            headers=headers,
-            verify=access.tls,
-            trust_env=False,
-            timeout=httpx.Timeout(30.0, connect=2.0, pool=None),
-            limits=httpx.Limits(max_connections=_PARALLEL + 8, max_keepalive_connections=_PARALLEL + 8),
-        )
+        self._access = access
+        self._opened: aiohttp.ClientSession | None = None
         self._turn = asyncio.Semaphore(_PARALLEL)
         self._queue: asyncio.Queue[Change] = asyncio.Queue()
         self._known: dict[str, dict[Key, Manifest]] = {name: {} for name, _, _ in _RESOURCES}
-        self.writes = 0
+        self.requests = 0
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            headers = {"user-agent": "proving-ground-fleet"}
+            if self._access.token:
+                headers["authorization"] = f"Bearer {self._access.token}"
+            self._opened = aiohttp.ClientSession(
+                base_url=self._access.server,
+                headers=headers,
+                connector=aiohttp.TCPConnector(ssl=self._access.tls, limit=0, keepalive_timeout=60),
+                timeout=_TIMEOUT,
+                skip_auto_headers=("accept-encoding",),
+            )
+        return self._opened
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        if self._opened is not None:
+            await self._opened.close()
 
     async def changes(self) -> AsyncIterator[Change]:
         """Give all that is there, then every change, for ever."""
@@ -127,13 +140,13 @@ class KubernetesSource:
                     version = seen
             except ExpiredError:
                 version = None
-            except (httpx.HTTPError, OSError, ValueError) as error:
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 if not lost:
                     LOG.warning("lost sight of %s, trying again: %r", name, error)
                 lost = True
                 await asyncio.sleep(wait)
                 wait = min(_LONGEST_WAIT, wait * 2)
-                if isinstance(error, httpx.HTTPStatusError | ValueError):
+                if isinstance(error, aiohttp.ClientResponseError | ValueError):
                     version = None
 
     async def _list(self, name: str, read: Reader, params: Mapping[str, str]) -> str:
@@ -142,11 +155,11 @@ class KubernetesSource:
         items: list[Manifest] = []
         query = {**params, "limit": str(_PAGE)}
         while True:
-            response = await self._client.get(f"/api/v1/{name}", params=query)
-            if response.status_code == _EXPIRED:
-                raise ExpiredError
-            response.raise_for_status()
-            page = response.json()
+            async with self._session.get(f"/api/v1/{name}", params=query) as response:
+                if response.status == _EXPIRED:
+                    raise ExpiredError
+                response.raise_for_status()
+                page = json.loads(await response.read())
             items += page.get("items") or ()
             if not page["metadata"].get("continue"):
                 break
@@ -170,16 +183,13 @@ class KubernetesSource:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
-        timeout = httpx.Timeout(_WATCH_SECONDS + 30.0, connect=2.0)
-        headers = {"accept-encoding": "identity"}
-        async with self._client.stream(
-            "GET", f"/api/v1/{name}", params=query, timeout=timeout, headers=headers
-        ) as stream:
-            if stream.status_code == _EXPIRED:
+        path = f"/api/v1/{name}"
+        async with self._session.get(path, params=query, timeout=_WATCH_TIMEOUT, read_bufsize=_WATCH_BUFFER) as stream:
+            if stream.status == _EXPIRED:
                 raise ExpiredError
             stream.raise_for_status()
             rest = b""
-            async for part in stream.aiter_bytes():
+            async for part in stream.content.iter_any():
                 *lines, rest = (rest + part).split(b"\n")
                 for line in lines:
                     event = json.loads(line)
@@ -194,28 +204,26 @@ class KubernetesSource:
 
     async def namespace_faults(self, name: str) -> frozenset[str] | None:
         """Ask for the faults that a namespace names, now."""
-        response = await self._insist("GET", f"/api/v1/namespaces/{name}")
-        if response.status_code in _GONE:
+        status, body = await self._insist("GET", f"/api/v1/namespaces/{name}")
+        if status in _GONE:
             return None
-        return faults_of(response.json()["metadata"].get("annotations") or {})
+        return faults_of(json.loads(body)["metadata"].get("annotations") or {})
 
     async def write_status(self, pod: PodView, status: Mapping[str, Any]) -> bool:
         """Replace a pod's status; the uid makes sure that it is that very pod."""
-        body = json.dumps({"metadata": {"uid": pod.uid}, "status": status}).encode()
-        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/status"
-        response = await self._insist("PATCH", path, content=body, headers=_MERGE)
-        if response.is_error and response.status_code not in _GONE:
-            LOG.error("status of pod %s/%s refused: %s", pod.namespace, pod.name, response.text[:500])
-        return response.is_success
+        patch = {"metadata": {"uid": pod.uid}, "status": status}
+        answer, body = await self._insist("PATCH", f"{_path(pod)}/status", patch)
+        if answer >= _REFUSED and answer not in _GONE:
+            LOG.error("status of pod %s/%s refused: %s", pod.namespace, pod.name, body[:500].decode(errors="replace"))
+        return answer < _REFUSED
 
     async def remove(self, pod: PodView) -> None:
         """Delete a pod at once, if it is still that very pod."""
-        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
-        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
-        body = json.dumps(options).encode()
-        response = await self._insist("DELETE", path, content=body, headers={"content-type": "application/json"})
-        if response.is_error and response.status_code not in _GONE:
-            LOG.error("removal of pod %s/%s refused: %s", pod.namespace, pod.name, response.text[:500])
+        answer, body = await self._insist(
+            "DELETE", _path(pod), {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
+        )
+        if answer >= _REFUSED and answer not in _GONE:
+            LOG.error("removal of pod %s/%s refused: %s", pod.namespace, pod.name, body[:500].decode(errors="replace"))
 
     async def tell(self, pod: PodView, reason: str, message: str) -> None:
         """Record a warning event about a pod; best effort."""
@@ -235,29 +243,32 @@ class KubernetesSource:
         try:
             async with self._turn:
                 path = f"/api/v1/namespaces/{pod.namespace}/events"
-                await self._client.post(path, json=event, timeout=_EVENT_TIMEOUT)
-        except (httpx.HTTPError, OSError) as error:
+                async with self._session.post(path, json=event, timeout=_EVENT_TIMEOUT) as response:
+                    await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             LOG.debug("event about pod %s/%s lost: %r", pod.namespace, pod.name, error)
 
-    async def _insist(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send until the API server has given an answer that it means."""
+    async def _insist(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        """Send until the API server has given an answer that it means; returns status and body."""
         wait = _FIRST_WAIT
+        headers = {"content-type": _MERGE if method == "PATCH" else "application/json"}
+        data = None if body is None else json.dumps(body).encode()
         while True:
             try:
-                async with self._turn:
-                    self.writes += method != "GET"
-                    response = await self._client.request(method, path, **options)
-                if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR and response.status_code not in {
-                    401,
-                    403,
-                    429,
-                }:
-                    return response
-                LOG.warning("%s %s: status %d, trying again", method, path, response.status_code)
-            except (httpx.HTTPError, OSError) as error:
+                self.requests += 1
+                async with self._turn, self._session.request(method, path, data=data, headers=headers) as response:
+                    answer, status = await response.read(), response.status
+                if status < _UNAVAILABLE and status not in _DENIED:
+                    return status, answer
+                LOG.warning("%s %s: status %d, trying again", method, path, status)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 LOG.warning("%s %s: %r, trying again", method, path, error)
             await asyncio.sleep(wait)
             wait = min(_LONGEST_WAIT, wait * 2)
+
+
+def _path(pod: PodView) -> str:
+    return f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
 
 
 def _place(meta: Manifest) -> dict[str, str]:

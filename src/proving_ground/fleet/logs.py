@@ -118,10 +118,13 @@ class PodLog:
     """The logs of a pod's containers, with the last run before the present one.
 
     Args:
-        directory: Folder for the files of this pod; None keeps all in memory.
+        directory: Folder for the files; None keeps all in memory.
+        prefix: What the names of this pod's files begin with.
+        containers: Names of the containers.
     """
 
-    def __init__(self, directory: Path | None, containers: tuple[str, ...]) -> None:
+    def __init__(self, directory: Path | None, prefix: str, containers: tuple[str, ...]) -> None:
+        self._prefix = prefix
         self._directory = directory
         self._names = containers
         self._now: dict[str, ContainerLog] = {}
@@ -139,9 +142,7 @@ class PodLog:
         for name in self._names:
             path = None
             if self._directory is not None:
-                with contextlib.suppress(OSError):
-                    (self._directory / name).mkdir(parents=True, exist_ok=True)
-                    path = self._directory / name / f"{run}.log"
+                path = self._directory / f"{self._prefix}_{name}.{run}.log"
             self._now[name] = ContainerLog(path)
 
     def write(self, text: str) -> None:

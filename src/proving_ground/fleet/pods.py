@@ -76,8 +76,7 @@ class PodRunner:
         self.problem = ""
         self._tasks: set[asyncio.Task[None]] = set()
         names = tuple(c.name for c in pod.containers)
-        folder = ground.log_directory
-        self.log = PodLog(folder / f"{pod.namespace}_{pod.name}_{pod.uid}" if folder is not None else None, names)
+        self.log = PodLog(ground.log_directory, f"{pod.namespace}_{pod.name}_{pod.uid}", names)
 
     # -- what others ask and tell
 
