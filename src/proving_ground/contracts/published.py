@@ -12,11 +12,8 @@ from proving_ground.contracts.run import Run
 from proving_ground.contracts.stages import Stages
 from proving_ground.contracts.suite import Suite
 from proving_ground.contracts.timeline import Entry
-from proving_ground.files import write_atomically
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from proving_ground.contracts.base import Contract
 
 FILES: dict[str, type[Contract]] = {
@@ -39,15 +36,3 @@ def schemas() -> dict[str, str]:
         f"{name}.schema.json": json.dumps(dialect | schema, indent=2, ensure_ascii=False) + "\n"
         for name, schema in made.items()
     }
-
-
-def write_schemas(directory: Path) -> None:
-    """Write every schema into a folder, which is made.
-
-    Raises:
-        OSError: The folder cannot be made.
-        InfrastructureError: A file cannot be written.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in schemas().items():
-        write_atomically(directory / name, text)
