@@ -1,0 +1,135 @@
+"""Programs that tests start."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proving_ground.chainsaw.processes import execute, expand
+
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+
+
+def run(content: str, directory: Path, seconds: float = 10) -> Any:
+    return asyncio.run(execute(["sh", "-c", content], directory, ENVIRONMENT, seconds))
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def wait_dead(pid: int) -> bool:
+    deadline = time.monotonic() + 5
+    while alive(pid) and time.monotonic() < deadline:
+        os.sched_yield()
+    return not alive(pid)
+
+
+def test_output_and_exit_status_are_kept_apart(tmp_path: Path) -> None:
+    outcome = run("echo out; echo err >&2; exit 7", tmp_path)
+
+    assert (outcome.stdout, outcome.stderr, outcome.code, outcome.timed_out) == ("out\n", "err\n", 7, False)
+    assert outcome.error == "exit status 7"
+
+
+def test_success_has_no_error(tmp_path: Path) -> None:
+    assert run("true", tmp_path).error is None
+
+
+def test_at_the_end_of_its_time_the_whole_group_is_killed(tmp_path: Path) -> None:
+    outcome = run("sleep 100 & echo $! > child; echo started; wait", tmp_path, seconds=0.3)
+
+    assert outcome.timed_out
+    assert outcome.error == "signal: killed"
+    assert outcome.stdout == "started\n", "what it wrote before is kept"
+    assert wait_dead(int((tmp_path / "child").read_text()))
+
+
+def test_what_it_left_in_the_background_does_not_outlive_it(tmp_path: Path) -> None:
+    outcome = run("sleep 100 >/dev/null 2>&1 & echo $! > child", tmp_path)
+
+    assert outcome.code == 0
+    assert wait_dead(int((tmp_path / "child").read_text()))
+
+
+def test_cancellation_kills_the_group(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        task = asyncio.create_task(execute(["sh", "-c", "echo $$ > self; sleep 100"], tmp_path, ENVIRONMENT, 100))
+        while not (tmp_path / "self").exists() or not (tmp_path / "self").read_text().strip():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+
+    assert wait_dead(int((tmp_path / "self").read_text()))
+
+
+def test_output_is_bounded_and_a_full_pipe_stops_nothing(tmp_path: Path) -> None:
+    outcome = run("head -c 3000000 /dev/zero | tr '\\0' x; echo done >&2", tmp_path)
+
+    assert outcome.code == 0
+    assert len(outcome.stdout) < 1_100_000
+    assert outcome.stdout.endswith("[cut at 1048576 bytes]")
+    assert outcome.stderr == "done\n"
+
+
+def test_bytes_that_are_no_text_are_replaced(tmp_path: Path) -> None:
+    assert run(r"printf 'a\377b'", tmp_path).stdout == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_standard_input_is_empty(tmp_path: Path) -> None:
+    assert run("cat; echo end", tmp_path).stdout == "end\n"
+
+
+def test_arguments_expand_only_what_the_operation_sets() -> None:
+    known = {"NAMESPACE": "ns", "A_1": "x"}
+
+    assert expand("$NAMESPACE/${A_1}-$HOME$", known) == "ns/x-$HOME$"
+
+
+@pytest.mark.parametrize(
+    ("operation", "told"),
+    [
+        ("script: {content: 'echo why >&2; exit 2'}", "exit status 2: why"),
+        ("script: {content: 'echo reason; exit 2'}", "exit status 2: reason"),
+        ("script: {timeout: 100ms, content: 'sleep 60'}", "it was not done within 0.1 s and was killed"),
+        ("script: {content: 'true', check: {($stdout): x}}", "its check does not hold; exit status 0"),
+        ("script: {content: 'true', env: [{name: N, value: 3}]}", "environment variable N must be a string, is 3"),
+        ("command: {entrypoint: /nonexistent/program}", "/nonexistent/program cannot be started"),
+        ("script: {content: 'true', workDir: nowhere}", "cannot be started"),
+    ],
+)
+def test_a_failure_says_why(engine: Any, operation: str, told: str) -> None:
+    result = engine.one(f"steps:\n- try:\n  - {operation}\n")
+
+    assert result.outcome == "failed"
+    assert told in result.message
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "script: {content: 'exit 1', check: {($error): exit status 1}}",
+        "script: {content: 'test \"$KUBECONFIG\" = /nonexistent/kubeconfig'}",
+        "script: {content: 'test \"$NAMESPACE\" = mine', env: [{name: NAMESPACE, value: mine}]}",
+        "script: {content: 'test -f ../test-0/chainsaw-test.yaml'}",
+        "script: {content: 'test -d test-0', workDir: ..}",
+        "command: {entrypoint: test, args: [\"${NAMESPACE}\", '!=', '']}",
+        'command: {entrypoint: echo, args: ["$NAMESPACE"], check: {(trim_space($stdout)): ($namespace)}}',
+    ],
+)
+def test_programs_get_the_surroundings_that_chainsaw_gives(engine: Any, operation: str) -> None:
+    result = engine.one(f"steps:\n- try:\n  - {operation}\n")
+
+    assert (result.outcome, result.message) == ("passed", "")
