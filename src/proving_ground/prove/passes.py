@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pydantic
 
 from proving_ground.contracts.events import EVENT, Ended, Finished
+from proving_ground.plugin.event_log import Masking, read_masks
 from proving_ground.prove.comparison import CheckOutcome
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 CLEANUP_SECONDS = 60.0
 """How long an interrupted pass may clean up."""
+MASK_FILE = "mask.txt"
+"""Secrets of the run, one in a line, in its private directory."""
+_LINES = 60
 _PYTEST_USAGE_ERROR = 4
 _PYTEST_NOTHING_COLLECTED = 5
 _JUDGED = (0, 1)
@@ -69,14 +73,14 @@ class PassResult:
         seconds: How long the process ran.
         problem: Why it could not be judged; empty if it could.
         configuration: Whether that problem is one of configuration.
-        log: What pytest printed.
+        printed: The end of what pytest printed, without secrets; empty if the pass could be judged.
     """
 
     outcomes: dict[str, CheckOutcome]
     seconds: float
     problem: str
     configuration: bool
-    log: Path
+    printed: str = ""
 
 
 def command(asked: Pass, place: Place, events: Path) -> list[str]:
@@ -99,7 +103,7 @@ def command(asked: Pass, place: Place, events: Path) -> list[str]:
         "no:cacheprovider",
         "-q",
     ]
-    mask = place.state_dir / "mask.txt"
+    mask = place.state_dir / MASK_FILE
     if mask.is_file():
         words.append(f"--mask={mask}")
     words += [f"--parameter={key}={json.dumps(value)}" for key, value in settings.parameters.items()]
@@ -109,7 +113,7 @@ def command(asked: Pass, place: Place, events: Path) -> list[str]:
     return words
 
 
-def read_pass(events: Path, log: Path, seconds: float, status: int) -> PassResult:
+def read_pass(events: Path, seconds: float, status: int) -> PassResult:
     """Read the event log of an ended process."""
     outcomes: dict[str, CheckOutcome] = {}
     finished: Finished | None = None
@@ -133,7 +137,13 @@ def read_pass(events: Path, log: Path, seconds: float, status: int) -> PassResul
             _PYTEST_USAGE_ERROR,
             _PYTEST_NOTHING_COLLECTED,
         )
-    return PassResult(outcomes, seconds, problem, configuration, log)
+    return PassResult(outcomes, seconds, problem, configuration)
+
+
+def _end_of(log: Path, mask: Path) -> str:
+    masking = Masking(read_masks([mask]) if mask.is_file() else ())
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LINES:]
+    return masking.text("\n".join(lines))
 
 
 async def make(asked: Pass, place: Place) -> PassResult:
@@ -165,4 +175,7 @@ async def make(asked: Pass, place: Place) -> PassResult:
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    return read_pass(events, log, time.monotonic() - began, status)
+    result = read_pass(events, time.monotonic() - began, status)
+    if result.problem:
+        result = dataclasses.replace(result, printed=_end_of(log, place.state_dir / MASK_FILE))
+    return result

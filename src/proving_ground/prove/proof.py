@@ -29,7 +29,8 @@ class SuiteProof:
         never_killed: Checks that no fault makes fail; None where not all faults were asked for.
         baseline: Checks that do not pass without a fault, one line each.
         broken: Passes that could not be judged, one line each.
-        configuration: Whether one of those is a matter of configuration.
+        configuration: Whether the first of those is a matter of configuration.
+        printed: The end of what those passes printed, by the name of the pass.
     """
 
     suite: str
@@ -39,6 +40,7 @@ class SuiteProof:
     baseline: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     configuration: bool = False
+    printed: tuple[tuple[str, str], ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -106,7 +108,7 @@ def judge(results: Sequence[tuple[Pass, PassResult]], *, all_faults: bool) -> li
 
 
 def _judge_suite(name: str, group: Sequence[tuple[Pass, PassResult]], *, all_faults: bool) -> SuiteProof:
-    broken = [f"{asked.name}: {result.problem} (see {result.log})" for asked, result in group if result.problem]
+    broken = [f"{asked.name}: {result.problem}" for asked, result in group if result.problem]
     configuration = next((result.configuration for _, result in group if result.problem), False)
     without = next(result for asked, result in group if asked.fault is BASELINE)
     infrastructure = [
@@ -129,6 +131,7 @@ def _judge_suite(name: str, group: Sequence[tuple[Pass, PassResult]], *, all_fau
         baseline=tuple(baseline_problems(without.outcomes)),
         broken=(*broken, *infrastructure),
         configuration=configuration,
+        printed=tuple((asked.name, result.printed) for asked, result in group if result.problem),
     )
 
 

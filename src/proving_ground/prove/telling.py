@@ -75,6 +75,9 @@ def markdown(proofs: Sequence[SuiteProof], seconds: float) -> str:
         lines.append("")
     if found := problems(proofs):
         lines += ["## Problems", "", *(f"- {line}" for line in found), ""]
+    for proof in proofs:
+        for name, printed in proof.printed:
+            lines += [f"## What {name} printed last", "", *(f"    {line}" for line in printed.splitlines()), ""]
     return "\n".join(lines)
 
 
