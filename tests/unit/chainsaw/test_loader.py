@@ -262,7 +262,8 @@ REFUSED: list[tuple[str, int, str]] = [
     (step("- try:\n  - assert:\n      resource:\n        a: 1\n        b: 'x -> y'"), 11, "only a key may"),
     (
         step(
-            "- try:\n  - apply:\n      resource:\n        apiVersion: v1\n        kind: Pod\n        metadata: {name: (a ==)}"
+            "- try:\n  - apply:\n      resource:\n        apiVersion: v1\n        kind: Pod\n"
+            "        metadata: {name: (a ==)}"
         ),
         12,
         "expression .a ==.",

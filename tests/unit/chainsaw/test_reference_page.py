@@ -1,0 +1,44 @@
+"""docs/reference/chainsaw.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from proving_ground.chainsaw import loader, operation_fields
+from proving_ground.chainsaw.functions import FUNCTIONS, NOT_YET
+from proving_ground.chainsaw.lookups import CLUSTER_FUNCTIONS
+
+PAGE = (Path(__file__).parents[3] / "docs/reference/chainsaw.md").read_text(encoding="utf-8")
+
+
+def test_the_page_lists_every_function_and_no_other() -> None:
+    lists = PAGE.split("each with a case in")[1].split("`add`, `subtract`")[0]
+    listed = {name for part in re.findall(r"`([a-z0-9_\s]+)`", lists) for name in part.split()}
+
+    assert listed == {*FUNCTIONS, *CLUSTER_FUNCTIONS, *NOT_YET}
+
+
+def test_the_page_names_every_field_of_tests_and_steps() -> None:
+    fields = PAGE.split("### Test")[1].split("### Operations")[0]
+
+    missing = [name for name in (*loader._TEST_FIELDS, *loader._STEP_FIELDS) if f"`{name}`" not in fields]
+
+    assert missing == []
+
+
+def test_the_page_names_every_operation() -> None:
+    operations = PAGE.split("### Operations")[1].split("### Configuration")[0]
+
+    missing = [
+        name for name in (*operation_fields._READERS, *operation_fields._NOT_YET) if f"`{name}`" not in operations
+    ]
+
+    assert missing == []
+
+
+def test_the_tests_that_the_page_names_exist() -> None:
+    for file, test in re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", PAGE):
+        path = Path(__file__).parent / file
+        assert path.is_file(), file
+        assert not test or f"def {test}(" in path.read_text(encoding="utf-8"), test
