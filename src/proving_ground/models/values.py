@@ -24,6 +24,9 @@ IMAGE_PULL_SECRET = "imagePullSecret"  # noqa: S105 - the name of a key
 HF_TOKEN = "hfToken"  # noqa: S105 - the name of a key
 MODE = 0o600
 
+DOCKER_HUB = "https://index.docker.io/v1/"
+"""What a Docker config calls the registry of images that name no host."""
+
 
 def needed_keys(rows: Iterable[Row]) -> dict[str, Row]:
     """Return the keys of values.yaml that active rows need, each with the first row that needs it."""
@@ -86,11 +89,9 @@ def secret_texts(values: Mapping[str, str]) -> list[str]:
 
 def made_up(registries: Iterable[str]) -> dict[str, str]:
     """Return values that no real service knows: random credentials for the hosts of the registries."""
-    hosts = sorted({registry.partition("/")[0] for registry in registries if "." in registry or ":" in registry})
-    auths = {
-        host: {"username": f"robot-{secrets.token_hex(4)}", "password": secrets.token_hex(16)}
-        for host in hosts or ["ghcr.io"]
-    }
+    first = {registry.partition("/")[0] for registry in registries}
+    hosts = sorted({host if "." in host or ":" in host else DOCKER_HUB for host in first} or {DOCKER_HUB})
+    auths = {host: {"username": f"robot-{secrets.token_hex(4)}", "password": secrets.token_hex(16)} for host in hosts}
     return {IMAGE_PULL_SECRET: json.dumps({"auths": auths}), HF_TOKEN: f"hf_{secrets.token_hex(16)}"}
 
 

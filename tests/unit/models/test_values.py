@@ -101,7 +101,7 @@ def test_made_up_values_are_private_fit_and_stay(table_of: Callable[..., Table],
     first = values.write_once(path, values.made_up(["ghcr.io/silogen", "amdenterpriseai"]))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert values.check([path], table_of(PRIVATE, GATED).rows) == []
-    assert list(json.loads(first["imagePullSecret"])["auths"]) == ["ghcr.io"]
+    assert list(json.loads(first["imagePullSecret"])["auths"]) == ["ghcr.io", "https://index.docker.io/v1/"]
     assert values.write_once(path, values.made_up([])) == first
     assert [entry.name for entry in path.parent.iterdir()] == ["values.yaml"]
 
