@@ -10,7 +10,7 @@ import pathlib
 import ssl
 import tempfile
 import threading
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import yaml
@@ -60,6 +60,16 @@ class Api:
             pair.flush()
             self.context.load_cert_chain(pair.name)
         self.local = threading.local()
+        self.connections: list[http.client.HTTPSConnection] = []
+
+    def __enter__(self) -> Self:
+        """Return the client, whose connections are closed in the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close all connections."""
+        for connection in self.connections:
+            connection.close()
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a request and return the object of the answer.
@@ -74,6 +84,7 @@ class Api:
                 self.host, self.port, timeout=TIMEOUT_SECONDS, context=self.context
             )
             self.local.connection = connection
+            self.connections.append(connection)
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ansible_collections.proving.ground.plugins.module_utils import processes
 from ansible_collections.proving.ground.plugins.module_utils.program_definitions import (
@@ -46,6 +46,14 @@ class Supervisor:
         self.socket = socket_path(directory)
         self.transport = SupervisorTransport(None, None, f"unix://{self.socket}")
         self.call: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", self.transport).supervisor
+
+    def __enter__(self) -> Self:
+        """Return the supervisor, whose connection is closed in the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self.transport.close()
 
     def pid(self) -> int | None:
         """Return the process id of the supervisord that answers, None where none does."""

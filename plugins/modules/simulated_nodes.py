@@ -192,18 +192,18 @@ def await_ready(api: Api, names: set[str], seconds: float) -> None:
 def converge(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Bring the nodes to what is wanted; the result is the module's."""
     wanted = wanted_nodes(parameters["profiles"], parameters["counts"])
-    api = Api(parameters["kubeconfig"])
-    version = api.request("GET", "/version")["gitVersion"]
-    found = existing_nodes(api)
-    digests = {name: each["metadata"].get("annotations", {}).get(DIGEST) for name, each in found.items()}
-    same = {name for name, each in wanted.items() if digests.get(name) == each["metadata"]["annotations"][DIGEST]}
-    removed, created = sorted(set(found) - same), sorted(set(wanted) - same)
-    if not check:
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            list(pool.map(lambda name: api.request("DELETE", f"{NODES}/{name}"), removed))
-            list(pool.map(lambda name: api.request("POST", NODES, wanted[name]), created))
-        if wanted:
-            await_ready(api, set(wanted), parameters["seconds"])
+    with Api(parameters["kubeconfig"]) as api:
+        version = api.request("GET", "/version")["gitVersion"]
+        found = existing_nodes(api)
+        digests = {name: each["metadata"].get("annotations", {}).get(DIGEST) for name, each in found.items()}
+        same = {name for name, each in wanted.items() if digests.get(name) == each["metadata"]["annotations"][DIGEST]}
+        removed, created = sorted(set(found) - same), sorted(set(wanted) - same)
+        if not check:
+            with ThreadPoolExecutor(CONNECTIONS) as pool:
+                list(pool.map(lambda name: api.request("DELETE", f"{NODES}/{name}"), removed))
+                list(pool.map(lambda name: api.request("POST", NODES, wanted[name]), created))
+            if wanted:
+                await_ready(api, set(wanted), parameters["seconds"])
     return {
         "changed": bool(removed or created),
         "created": created,

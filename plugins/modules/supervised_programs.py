@@ -153,20 +153,20 @@ def bring_up(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Run the programs; the result is the module's."""
     programs = parse(parameters["programs"])
     stop_order({program.name: list(program.after) for program in programs})
-    supervisor = Supervisor(pathlib.Path(parameters["directory"]), parameters["run_id"])
-    changed = supervisor.differing(programs)
-    if check:
-        states = supervisor.states() if supervisor.pid() else {}
-        start = {each.name for each in changed}
-        start |= {each.name for each in programs if states.get(each.name) != RUNNING}
-        return {"changed": bool(start), "started": sorted(start), "stopped": [], "seconds": {}}
-    fresh = supervisor.ensure()
-    known = supervisor.states()
-    changed += [each for each in programs if each.name not in known and each not in changed]
-    stopped = supervisor.load(changed) if changed else []
-    progress = parameters["progress_file"]
-    ascent = Ascent(supervisor, programs, pathlib.Path(progress) if progress else None)
-    ascent.run()
+    with Supervisor(pathlib.Path(parameters["directory"]), parameters["run_id"]) as supervisor:
+        changed = supervisor.differing(programs)
+        if check:
+            states = supervisor.states() if supervisor.pid() else {}
+            start = {each.name for each in changed}
+            start |= {each.name for each in programs if states.get(each.name) != RUNNING}
+            return {"changed": bool(start), "started": sorted(start), "stopped": [], "seconds": {}}
+        fresh = supervisor.ensure()
+        known = supervisor.states()
+        changed += [each for each in programs if each.name not in known and each not in changed]
+        stopped = supervisor.load(changed) if changed else []
+        progress = parameters["progress_file"]
+        ascent = Ascent(supervisor, programs, pathlib.Path(progress) if progress else None)
+        ascent.run()
     return {
         "changed": bool(fresh or changed or ascent.started),
         "started": [name for name in ascent.ready if name in ascent.started],
@@ -178,21 +178,20 @@ def bring_up(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
 def bring_down(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Stop the programs, or everything; the result is the module's."""
     names = {each["name"] for each in parameters["programs"]}
-    directory = pathlib.Path(parameters["directory"])
-    supervisor = Supervisor(directory, parameters["run_id"])
-    pid = supervisor.pid()
-    left = sorted(supervisor.leftovers(names or None))
-    if check or not (left or pid or supervisor.socket.exists()):
-        return {"changed": bool(pid and not names) or bool(left), "started": [], "stopped": left}
-    stopped = []
-    if pid:
-        with contextlib.suppress(*CALL_ERRORS):  # where supervisord dies meanwhile, its programs are leftovers
-            stopped = supervisor.stop(names or set(supervisor.states()))
-        supervisor.forget(names)
-    if not names:
-        supervisor.shut_down()
-    stopped += supervisor.end_leftovers(names or None)
-    return {"changed": bool(stopped or pid), "started": [], "stopped": sorted(set(stopped))}
+    with Supervisor(pathlib.Path(parameters["directory"]), parameters["run_id"]) as supervisor:
+        pid = supervisor.pid()
+        left = sorted(supervisor.leftovers(names or None))
+        if check or not (left or pid or supervisor.socket.exists()):
+            return {"changed": bool(pid and not names) or bool(left), "started": [], "stopped": left}
+        stopped = []
+        if pid:
+            with contextlib.suppress(*CALL_ERRORS):  # where supervisord dies meanwhile, its programs are leftovers
+                stopped = supervisor.stop(names or set(supervisor.states()))
+            supervisor.forget(names)
+        if not names:
+            supervisor.shut_down()
+        stopped += supervisor.end_leftovers(names or None)
+    return {"changed": bool(stopped or (pid and not names)), "started": [], "stopped": sorted(set(stopped))}
 
 
 def main() -> None:
