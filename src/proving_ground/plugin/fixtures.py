@@ -74,8 +74,8 @@ async def namespace(check: CheckRun, cluster: Cluster) -> AsyncIterator[str]:
     from proving_ground import kube  # noqa: PLC0415  # only where a check uses Kubernetes
 
     settings = check.settings
-    async with kube.namespace(
-        cluster, run_id=settings.run_id, fault=settings.fault or "", timeout=settings.cut(settings.cleanup_limit / 2)
-    ) as name:
+    # The removal is clean-up: --wait-limit does not cut it.
+    limit = settings.cleanup_limit * 0.9
+    async with kube.namespace(cluster, run_id=settings.run_id, fault=settings.fault or "", timeout=limit) as name:
         check.property("namespace", name)
         yield name
