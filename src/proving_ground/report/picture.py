@@ -20,6 +20,9 @@ WIDTH = 1000
 LABELS = 330
 """Units that the names take, left of the bars."""
 
+TO_VERDICT = "seconds_to_verdict"
+"""Metric of a check whose clean-up is part of its duration."""
+
 ROW = 17
 MOST_BARS = 400
 
@@ -32,7 +35,11 @@ _EVENTS = ("disturbance", "fault", "scale", "cause")
 
 @dataclass(frozen=True)
 class Bar:
-    """One phase or check; ``x``, ``y`` and ``width`` in units of the drawing."""
+    """One phase or check; ``x``, ``y`` and widths in units of the drawing.
+
+    Attributes:
+        judged: Width up to the verdict; what follows is the clean-up of a check.
+    """
 
     kind: str
     label: str
@@ -40,7 +47,18 @@ class Bar:
     x: float
     y: float
     width: float
+    judged: float
     took: str
+
+
+@dataclass(frozen=True)
+class _Span:
+    kind: str
+    name: str
+    status: str
+    start: float
+    duration: float
+    judged: float
 
 
 @dataclass(frozen=True)
@@ -74,28 +92,31 @@ def picture(results: Results, timeline: Sequence[Entry] = ()) -> Picture | None:
     if left_out:
         checks = sorted(checks, key=lambda test: -test.duration)[:MOST_BARS]
     checks.sort(key=lambda test: (test.suite, test.started))
-    spans: list[tuple[str, str, str, float, float]] = [
-        ("phase", p.name, p.status, p.started.timestamp(), p.duration) for p in results.phases
+    spans = [_Span("phase", p.name, p.status, p.started.timestamp(), p.duration, p.duration) for p in results.phases]
+    spans += [
+        _Span("check", t.id, t.status, t.started.timestamp(), t.duration, t.metrics.get(TO_VERDICT, t.duration))
+        for t in checks
+        if t.started
     ]
-    spans += [("check", t.id, t.status, t.started.timestamp(), t.duration) for t in checks if t.started]
-    spans = [span for span in spans if math.isfinite(span[4])]
+    spans = [span for span in spans if math.isfinite(span.duration) and math.isfinite(span.judged)]
     if not spans:
         return None
-    begin = min(start for *_, start, _ in spans)
-    length = max(max(start + duration for *_, start, duration in spans) - begin, 0.1)
+    begin = min(span.start for span in spans)
+    length = max(max(span.start + span.duration for span in spans) - begin, 0.1)
     scale = (WIDTH - LABELS - 60) / length
 
     bars = tuple(
         Bar(
-            kind=kind,
-            label=_short(name),
-            status=status,
-            x=round(LABELS + (start - begin) * scale, 1),
+            kind=span.kind,
+            label=_short(span.name),
+            status=span.status,
+            x=round(LABELS + (span.start - begin) * scale, 1),
             y=(row + 1) * ROW + 4,
-            width=round(max(duration * scale, _NARROWEST), 1),
-            took=seconds(duration),
+            width=round(max(span.duration * scale, _NARROWEST), 1),
+            judged=round(max(min(span.judged, span.duration) * scale, _NARROWEST), 1),
+            took=seconds(span.duration),
         )
-        for row, (kind, name, status, start, duration) in enumerate(spans)
+        for row, span in enumerate(spans)
     )
     step = next((s for s in _STEPS if length / s <= _TICKS), length)
     ticks = [Mark(round(LABELS + i * step * scale, 1), seconds(i * step)) for i in range(int(length / step) + 1)]

@@ -3,6 +3,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from proving_ground.contracts.timeline import Entry
 from proving_ground.report.picture import LABELS, WIDTH, picture
 
@@ -37,6 +39,13 @@ def test_what_happened_on_the_way_is_marked(results: Results) -> None:
     made = picture(results, entries)
     assert made is not None
     assert [event.label for event in made.events] == ["disturbance node-1 drained"]
+
+
+def test_the_time_after_the_verdict_is_told_apart(make_run: Callable[..., Results], make_check: Any) -> None:
+    made = picture(make_run(make_check("a", duration=10.0, metrics={"seconds_to_verdict": 4.0}), phases=[]))
+    assert made is not None
+    (bar,) = made.bars
+    assert bar.judged == pytest.approx(bar.width * 0.4, abs=0.1)
 
 
 def test_nothing_measured_is_no_picture(make_run: Callable[..., Results]) -> None:
