@@ -8,13 +8,14 @@ import datetime as dt
 import shutil
 import subprocess
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 import pydantic
 
 from proving_ground import __version__
 from proving_ground.contracts.platform import Platform
-from proving_ground.contracts.results import PhaseResult, Results
+from proving_ground.contracts.results import PhaseResult, Results, Summary
 from proving_ground.contracts.run import Run
 from proving_ground.errors import ConfigurationError, ExitCode, InfrastructureError, ProvingGroundError
 from proving_ground.files import write_atomically
@@ -29,16 +30,16 @@ from proving_ground.pipeline.stopping import Stopping
 from proving_ground.pipeline.timeline import Timeline
 from proving_ground.pipeline.verdict import Cause, decide
 from proving_ground.pipeline.verify import SuiteProcess, Verifier, select_suites
-from proving_ground.report.merge import SuiteLog, merge
+from proving_ground.report.merge import Merged, SuiteLog, merge
 from proving_ground.report.write import write_all
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from proving_ground.contracts.results import Verdict
     from proving_ground.contracts.stages import Stage
     from proving_ground.pipeline.options import RunOptions
-    from proving_ground.report.merge import Merged
 
 # A run that was kept, or whose machine lost power, may be removed after this.
 LIFETIME = dt.timedelta(hours=24)
@@ -104,23 +105,33 @@ class StageRun:
         """Do all phases; whatever happens, report and destroy."""
         self._open()
         with self.stopping.signals():
-            try:
+            with self._blaming():
                 self._remove_leftovers()
                 self._until_verified()
-            except ProvingGroundError as error:
-                self.blame(Cause(error.exit_code, str(error)))
-            except Exception as error:  # noqa: BLE001 - a bug of ours still destroys, and says where it was
-                self.blame(Cause(ExitCode.INFRASTRUCTURE, f"internal error: {error!r}", "diagnostics/internal.log"))
-                self._write_traceback()
             with self.stopping.shielded():
-                self._collect()
-                merged = self._merge()
+                merged = Merged([], [], Summary(), [])
+                with self._blaming():
+                    self._collect()
+                with self._blaming():
+                    merged = self._merge()
                 self._report(merged)
                 self._destroy()
                 # Once more, with how destroy went.
                 results = self._report(merged)
         self._conclude(results.verdict)
         return results.verdict.exit_code
+
+    @contextlib.contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """Turn what the block raises into the cause: whatever happens, the run goes on to destroy."""
+        try:
+            yield
+        except ProvingGroundError as error:
+            self.blame(Cause(error.exit_code, str(error)))
+        except Exception as error:  # noqa: BLE001 - a bug of ours still destroys, and says where it was
+            self.blame(Cause(ExitCode.INFRASTRUCTURE, f"internal error: {error!r}", "diagnostics/internal.log"))
+            with contextlib.suppress(OSError):
+                (self.artifacts / "diagnostics/internal.log").write_text(traceback.format_exc(), encoding="utf-8")
 
     def _open(self) -> None:
         """Make the two directories, and say where the results will be."""
@@ -368,14 +379,11 @@ class StageRun:
             suites_left_out=self.left_out,
             phases=self.phases,
         )
-        try:
+        with self._blaming():
             write_all(self.artifacts, results)
             mask_directory(self.artifacts, self.secrets)
-        except (OSError, ProvingGroundError) as error:
-            self.progress.line(f"  the report could not be written: {error}")
-            self.blame(Cause(ExitCode.INFRASTRUCTURE, f"the report could not be written: {error}"))
-            results = results.model_copy(update={"verdict": self.verdict(merged)})
-        return results
+        # A report that could not be written is a cause, too.
+        return results.model_copy(update={"verdict": self.verdict(merged)})
 
     def verdict(self, merged: Merged) -> Verdict:
         """Return the verdict on what happened."""
@@ -397,12 +405,6 @@ class StageRun:
         self.phase_ended(outcome, begun)
         if problems:
             self.after = Cause(ExitCode.INFRASTRUCTURE, f"destroy: {problems[0]}", "phases")
-
-    def _write_traceback(self) -> None:
-        import traceback  # noqa: PLC0415 - only where something is broken
-
-        with contextlib.suppress(OSError):
-            (self.artifacts / "diagnostics/internal.log").write_text(traceback.format_exc(), encoding="utf-8")
 
     def _conclude(self, verdict: Verdict) -> None:
         summary = f"{verdict.outcome}: {verdict.cause}"
