@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as Bindings
     from collections.abc import Sequence
 
+    from proving_ground.chainsaw.lookups import ClusterCalls
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -57,6 +59,7 @@ def load_resources(
     ref: ResourceRef | str,
     directory: Path,
     bindings: Bindings[str, Any] | None = None,
+    calls: ClusterCalls | None = None,
     *,
     tree: bool = False,
     template: bool = True,
@@ -67,6 +70,7 @@ def load_resources(
         ref: The reference, or a path or glob alone; may be ``(expr)``.
         directory: What a relative path is relative to: that of the test.
         bindings: What ``$name`` means in it.
+        calls: Known answers of the cluster.
         tree: Whether they are assertion trees.
         template: Whether expressions in them count.
 
@@ -75,6 +79,7 @@ def load_resources(
 
     Raises:
         ConfigurationError: No such file, or what it holds is no resource; names file and line.
+        ClusterNeeded: The name asks the cluster something that ``calls`` does not know.
     """
     if isinstance(ref, ResourceRef):
         if ref.resource is not None:
@@ -83,7 +88,7 @@ def load_resources(
     else:
         text, where = ref, str(directory)
     try:
-        name = render_string(text, bindings or {})
+        name = render_string(text, bindings or {}, calls)
     except ExpressionError as error:
         raise ConfigurationError(str(error), where=where) from None
     return tuple(

@@ -123,9 +123,14 @@ class Scope:
         """Return a string with its expression evaluated."""
         return await self.evaluate(lambda calls: render_string(text, self.bindings, calls))
 
-    async def resources(self, ref: ResourceRef) -> tuple[Resource, ...]:
-        """Return the objects or trees that an operation names: inline, or from its files."""
-        return load_resources(ref, self.directory, self.bindings)
+    async def resources(
+        self, ref: ResourceRef, *, tree: bool = False, template: bool | None = None
+    ) -> tuple[Resource, ...]:
+        """Return the objects, or trees, that an operation names: inline, or from its files."""
+        evaluated = self.template if template is None else template
+        return await self.evaluate(
+            lambda calls: load_resources(ref, self.directory, self.bindings, calls, tree=tree, template=evaluated)
+        )
 
     async def rendered(self, obj: Mapping[str, Any], template: bool | None) -> dict[str, Any]:
         """Return a deep copy of an object with its expressions evaluated, unless templating is off."""

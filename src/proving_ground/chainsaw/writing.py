@@ -35,7 +35,7 @@ async def write(scope: Scope, operation: Apply | Create, seconds: float) -> Bind
         The operation's outputs.
     """
     outputs: Bindings = {}
-    for resource in await scope.resources(operation.ref):
+    for resource in await scope.resources(operation.ref, template=operation.template):
         outputs |= await _write_one(scope.bind(**outputs), operation, resource, seconds)
     return outputs
 
@@ -89,7 +89,8 @@ async def remove(scope: Scope, operation: Delete, seconds: float) -> Bindings:
         wanted = [await scope.referenced(operation.ref)]
     else:
         ref = ResourceRef(file=operation.file, resource=None, where=operation.where)
-        wanted = [await scope.rendered(resource.obj, operation.template) for resource in await scope.resources(ref)]
+        resources = await scope.resources(ref, template=operation.template)
+        wanted = [await scope.rendered(resource.obj, operation.template) for resource in resources]
     for obj in wanted:
         deadline = Deadline.after(seconds)
         for found in await _matching(scope, obj):
