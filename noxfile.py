@@ -82,10 +82,11 @@ def ensure_environment(session: nox.Session) -> dict[str, str]:
 
 
 def _make(session: nox.Session, home: Path) -> None:
-    session.log(f"making the Python environment {home.relative_to(ROOT)} (once for each requirements.lock)")
+    uv = _uv()
+    how = "with uv, less than a minute" if uv else "with pip, some minutes"
+    session.log(f"making the Python environment {home.relative_to(ROOT)} (once for each requirements.lock; {how})")
     began = time.monotonic()
     shutil.rmtree(home, ignore_errors=True)
-    uv = _uv()
     if uv:
         _quietly(session, [uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)])
     else:

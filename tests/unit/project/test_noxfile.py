@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,71 @@ def test_the_environment_is_another_one_for_another_lock(
     (tmp_path / "lock").write_text("nox==1\n")
     monkeypatch.setattr(noxfile, "LOCK", tmp_path / "lock")
     assert noxfile.environment_key() != before
+
+
+class Session:
+    """Takes what a session is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def log(self, line: str) -> None:
+        self.said.append(line)
+
+    def error(self, line: str) -> None:
+        raise RuntimeError(line)
+
+
+@pytest.fixture
+def commands(noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """Pretend the commands that make an environment, below tmp_path; return them as they come."""
+    done: list[list[str]] = []
+
+    def pretend(command: list[str], **_options: object) -> subprocess.CompletedProcess[str]:
+        done.append(command)
+        if command[1] == "venv":
+            (Path(command[-1]) / "bin").mkdir(parents=True)
+        return subprocess.CompletedProcess(command, int((tmp_path / "fail").exists() and "--requirement" in command))
+
+    monkeypatch.setattr(noxfile, "ROOT", tmp_path)
+    monkeypatch.setattr(noxfile, "NOX", tmp_path / ".nox")
+    monkeypatch.setattr(noxfile, "_uv", lambda: "uv")
+    monkeypatch.setattr(noxfile.subprocess, "run", pretend)
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    return done
+
+
+def test_the_environment_is_made_once_from_the_hashed_lock(
+    noxfile: ModuleType, commands: list[list[str]], tmp_path: Path
+) -> None:
+    first = noxfile.ensure_environment(Session())
+    assert [command[1:3] for command in commands] == [["venv", "--quiet"], ["pip", "install"], ["pip", "install"]]
+    assert {"--require-hashes", str(ROOT / "requirements.lock")} <= set(commands[1])
+    assert {"--no-deps", "--no-build-isolation", str(tmp_path)} <= set(commands[2])
+    assert noxfile.ensure_environment(Session()) == first
+    assert len(commands) == 3
+    assert (tmp_path / ".nox/collections/ansible_collections/proving/ground").resolve() == tmp_path
+
+
+def test_an_environment_that_was_interrupted_is_made_anew(
+    noxfile: ModuleType, commands: list[list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "fail").touch()
+    with pytest.raises(RuntimeError, match="could not make the Python environment: uv pip install"):
+        noxfile.ensure_environment(Session())
+    (tmp_path / "fail").unlink()
+    noxfile.ensure_environment(Session())
+    assert [command[1] for command in commands] == ["venv", "pip", "venv", "pip", "pip"]
+
+
+def test_only_the_project_is_installed_again_where_its_metadata_changed(
+    noxfile: ModuleType, commands: list[list[str]], tmp_path: Path
+) -> None:
+    noxfile.ensure_environment(Session())
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    noxfile.ensure_environment(Session())
+    assert [command[1] for command in commands] == ["venv", "pip", "pip", "pip"]
+    assert "--editable" in commands[-1]
 
 
 def test_ci_calls_the_test_command_of_the_readme() -> None:
