@@ -246,11 +246,14 @@ class TestRun:
         started = time.monotonic()
         try:
             scope = await scope.with_bindings(operation.bindings)
-            return await _perform(operation, scope)
+            outputs = await _perform(operation, scope)
         except OperationError as error:
             told = describe(name, operation.kind, operation.where, error, time.monotonic() - started)
-            self._fail(self._secrecy.hide(told))
+            self._fail(told)
             return None
+        done = f"{operation.kind} at line {operation.where.line}, {name}: {time.monotonic() - started:.2f} s"
+        self._report.note("operation", self._test.name, self._secrecy.hide(done))
+        return outputs
 
     def _fail(self, text: str) -> None:
         self._failures.append(self._secrecy.hide(text))

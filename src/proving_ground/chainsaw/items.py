@@ -9,12 +9,13 @@ import yaml
 
 from proving_ground.chainsaw.binary import BinaryRuns
 from proving_ground.chainsaw.execution import TestRun
+from proving_ground.chainsaw.failures import place
 from proving_ground.chainsaw.loader import check_files, load_tests, load_values
 from proving_ground.chainsaw.reporting import Surroundings
 from proving_ground.chainsaw.run import load_nearest_configuration
 from proving_ground.errors import ConfigurationError
 from proving_ground.plugin.items import ConcurrentItem
-from proving_ground.plugin.skipping import skip
+from proving_ground.plugin.skipping import NOT_STARTED, skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,11 +71,15 @@ class ChainsawItem(ConcurrentItem):
             self.add_marker(mark)
 
     async def set_up(self, run: CheckRun) -> None:
-        """Skip a test that its file skips."""
+        """Skip a test that its file skips, or that is not worth running any more."""
         self._run = None
         if self.test.skip:
             skip("spec-skip", f"spec.skip is true at {self.test.where}")
-        run.property("file", self.reportinfo()[0])
+        configured = self._configuration.fail_fast if self._configuration else None
+        fail_fast = configured if self.test.fail_fast is None else self.test.fail_fast
+        if fail_fast and self.session.testsfailed:
+            skip(NOT_STARTED, "another test failed, and this one's file asks for failFast")
+        run.property("place", place(self.test.where))
 
     async def execute(self, run: CheckRun) -> None:
         """Run the test to its verdict."""

@@ -97,6 +97,9 @@ async def run_tests(
     async def one(index: int, result: Result) -> None:
         chosen = configuration or load_nearest_configuration(result.test, root)
         async with slots:
+            if _fail_fast(result.test, chosen) and failed(results):
+                result.outcome, result.message = "skipped", "another test failed before it began"
+                return
             run = TestRun(result.test, chosen, cluster, known, result.report, index=index)
             await _noted(result, run.judge())
             result.verdict_at = time.monotonic()
@@ -124,6 +127,11 @@ async def _noted(result: Result, part: Awaitable[None]) -> None:
         outcome = "failed" if isinstance(error, AssertionError) else "error"
         result.outcome = outcome if result.outcome == "passed" else result.outcome
         result.message = "\n\n".join(filter(None, (result.message, str(error))))
+
+
+def _fail_fast(test: Test, configuration: Configuration | None) -> bool:
+    configured = configuration.fail_fast if configuration else None
+    return bool(configured if test.fail_fast is None else test.fail_fast)
 
 
 def _concurrent(test: Test) -> bool:

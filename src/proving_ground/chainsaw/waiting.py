@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from proving_ground.chainsaw.model import Assert, Error
 
 _POLL_SECONDS = 0.25  # where no watch tells: expressions that ask the cluster, kinds not served yet
+_DIAGNOSIS_SECONDS = 15.0
 _REVIEW_SECONDS = 5.0  # expressions may look at the clock
 
 
@@ -31,7 +32,7 @@ async def look(scope: Scope, operation: Assert | Error, seconds: float) -> Bindi
         The operation's outputs.
     """
     template = scope.template if operation.template is None else operation.template
-    for resource in await scope.resources(operation.ref):
+    for resource in await scope.resources(operation.ref, tree=True):
         selector = await scope.evaluate(partial(selector_of, resource.obj, scope.bindings, template=template))
         wait = _Wait(scope, resource.tree, selector, Deadline.after(seconds), wanted=operation.kind == "assert")
         await (wait.run() if selector.api_version and selector.kind else wait.run_without_object())
@@ -66,6 +67,7 @@ class _Wait:
                     await self._give_up(objects if self._wanted or verdict is None else _candidates(verdict))
                     longest = _POLL_SECONDS if self._tree.needs_cluster else _REVIEW_SECONDS
                     if self._deadline.remaining <= 0:
+                        await self._show(verdict)
                         raise self._failure(verdict)
                     await following.change(min(self._deadline.remaining, longest))
         except ApiError as error:
@@ -127,11 +129,23 @@ class _Wait:
         found = given_up(objects, self._scope.fail_fast)
         if found is None:
             return
-        scope = self._scope
-        for name, text in await diagnose(scope.cluster, found.obj, whole_namespace=scope.own_namespace):
-            scope.report.attach(scope.secrecy.hide(name), scope.secrecy.hide(text))
+        await self._attach(found.obj)
         waited = f"after {self._deadline.elapsed:.1f} s of at most {self._deadline.seconds:g} s"
         raise FailedFastError(f"{found}", f"ended {waited}: the test names {found.state} as final")
+
+    async def _show(self, verdict: Verdict | None) -> None:
+        """Attach what explains the object that came nearest to what was waited for."""
+        if self._wanted and verdict is not None and verdict.nearest is not None:
+            await self._attach(verdict.nearest.object)
+
+    async def _attach(self, obj: dict[str, Any]) -> None:
+        scope = self._scope
+        try:
+            async with asyncio.timeout(_DIAGNOSIS_SECONDS):
+                for name, text in await diagnose(scope.cluster, obj, whole_namespace=scope.own_namespace):
+                    scope.report.attach(scope.secrecy.hide(name), scope.secrecy.hide(text))
+        except TimeoutError:
+            scope.report.attach("diagnostics", f"could not be collected within {_DIAGNOSIS_SECONDS:g} s")
 
     def _failure(self, verdict: Verdict | None) -> OperationError:
         if self._undecided is not None or verdict is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from proving_ground.kube.connection import PATIENCE, Connection
 from proving_ground.kube.discovery import Discovery
 from proving_ground.kube.errors import ConflictError, NotFoundError, WaitTimeoutError
+from proving_ground.kube.kubeconfig import with_context
 from proving_ground.kube.references import Object, Objects, Reference, ResourceType, Target, summarise
 from proving_ground.kube.watching import Following, Watch
 
@@ -33,7 +34,7 @@ class Cluster:
     """An asynchronous client of one cluster. Make it with :meth:`connect`; share it in a process.
 
     Attributes:
-        kubeconfig: The file it was made from, for programs that need one.
+        kubeconfig: The file it was made from, for programs that need one; a copy where another context was chosen.
     """
 
     def __init__(self, connection: Connection, kubeconfig: Path, *, patience: float = PATIENCE) -> None:
@@ -60,11 +61,12 @@ class Cluster:
         """
         path = Path(kubeconfig)
         connection = await Connection.open(path, context, patience=patience)
-        cluster = cls(connection, path, patience=patience)
-        try:
-            yield cluster
-        finally:
-            await cluster.close()
+        with with_context(path, context) as chosen:
+            cluster = cls(connection, chosen, patience=patience)
+            try:
+                yield cluster
+            finally:
+                await cluster.close()
 
     async def close(self) -> None:
         """Stop all watches and close all connections."""

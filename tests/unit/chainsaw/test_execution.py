@@ -441,3 +441,33 @@ steps:
     assert "*** and ***" in told
     assert "hf_very" not in told
     assert "inner-password" not in told
+
+
+def test_fail_fast_starts_no_test_after_a_failure(engine: Any) -> None:
+    failing = step(ASSERT.replace("5s", "10ms"))
+
+    results = engine.run(failing, "failFast: true\n" + step(APPLY), step(APPLY), parallel=1)
+
+    assert [result.outcome for result in results] == ["failed", "skipped", "passed"]
+
+
+def test_one_namespace_for_all_tests_is_refused(engine: Any) -> None:
+    text = "apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Configuration\nmetadata: {name: c}\nspec:\n"
+    (engine.folder / ".chainsaw.yaml").write_text(f"{text}  namespace: shared\n")
+
+    result = engine.one(step(APPLY))
+
+    assert result.outcome == "error"
+    assert "namespace" in result.message
+    assert "spec.namespace" in result.message
+
+
+def test_a_file_that_vanished_is_an_error_after_which_everything_is_removed(engine: Any) -> None:
+    spec = step(APPLY, "    - apply: {file: later.yaml}\n")
+
+    result = engine.one(spec)
+
+    assert result.outcome == "error"
+    assert "later.yaml" in result.message
+    assert engine.api.all("Widget") == []
+    assert engine.api.all("Namespace") == []
