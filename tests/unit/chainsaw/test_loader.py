@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -349,13 +348,3 @@ def test_expressions_that_will_not_be_evaluated_are_not_checked(load: Any, tmp_p
 
 def test_a_file_whose_name_is_computed_is_left_for_the_run(load: Any) -> None:
     check_files(load(step("- try:\n  - apply: {file: ($x)}"))[0])
-
-
-def test_five_hundred_tests_load_fast(load: Any, tmp_path: Path) -> None:
-    load(WHOLE)
-    start = time.process_time()
-
-    for _ in range(100):
-        load_tests(tmp_path / "chainsaw-test.yaml")
-
-    assert time.process_time() - start < 2
