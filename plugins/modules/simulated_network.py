@@ -39,7 +39,7 @@ options:
     description: Ports on 127.N.0.1 that must be free.
     type: list
     elements: int
-    default: [2379, 2380, 6443, 8081, 10247, 10250, 10257, 10259]
+    default: [2379, 2380, 6443, 8081, 8082, 10247, 10250, 10257, 10259]
   pod_ports:
     description: Ports that simulated pods listen on, each on its own address, that must be free.
     type: list
@@ -269,7 +269,7 @@ def converge(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Run as an Ansible module."""
-    ports = [2379, 2380, 6443, 8081, 10247, 10250, 10257, 10259]
+    ports = [2379, 2380, 6443, 8081, 8082, 10247, 10250, 10257, 10259]
     module = AnsibleModule(
         argument_spec={
             "run_id": {"type": "str", "required": True},
