@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import pathlib
 import socket
@@ -14,15 +15,18 @@ from typing import Any
 LOG_LINES = 15
 
 
+@functools.cache
+def opener(authority: str | None) -> urllib.request.OpenerDirector:
+    """Return what opens URLs without proxies; kept, as reading certificates takes longer than asking."""
+    context = ssl.create_default_context(cafile=authority)
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+
+
 def is_ready(ready: dict[str, Any]) -> str:
     """Probe once; return an empty string when ready, else what was seen."""
     try:
         if ready.get("url"):
-            context = ssl.create_default_context(cafile=ready.get("ca")) if ready["url"].startswith("https") else None
-            opener = urllib.request.build_opener(
-                urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-            )
-            opener.open(ready["url"], timeout=2).close()
+            opener(ready.get("ca") or None).open(ready["url"], timeout=2).close()
         if ready.get("tcp"):
             host, _, port = ready["tcp"].rpartition(":")
             socket.create_connection((host, int(port)), timeout=2).close()

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.proving.ground.plugins.modules.platform_fragment import converge, merged
+from ansible_collections.proving.ground.plugins.module_utils.platform_document import converge, merged
 
 
 def test_mappings_are_merged() -> None:

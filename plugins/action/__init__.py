@@ -1,0 +1,1 @@
+"""Code that modules of the collection share."""
