@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from proving_ground.report.merge import Merged
 
 STAGE = "prove"
-PASSES_FOR_EACH_CPU = 3
+PASSES_FOR_EACH_CPU = 4
 
 
 class ProveRun(StageRun):

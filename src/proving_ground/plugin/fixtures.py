@@ -78,4 +78,7 @@ async def namespace(check: CheckRun, cluster: Cluster) -> AsyncIterator[str]:
     limit = settings.cleanup_limit * 0.9
     async with kube.namespace(cluster, run_id=settings.run_id, fault=settings.fault or "", timeout=limit) as name:
         check.property("namespace", name)
+        # Until its controller has made the account that pods run as, the API server refuses pods.
+        account = kube.Reference("v1", "ServiceAccount", "default", name)
+        await cluster.wait_for(account, lambda found: found is not None, timeout=limit, what="its service account")
         yield name

@@ -120,21 +120,21 @@ class Seen:
 
     async def ready(self) -> str:
         text: str = await self.cluster._connection.request("GET", "/readyz", params={"verbose": "1"}, text=True)
-        return text.replace("[+]etcd ok", "[-]etcd failed") if "api-not-ready" in self._faults else text
+        return text.replace("[+]etcd ok", "[-]etcd failed") if "lying-control-plane" in self._faults else text
 
     async def version(self) -> str:
         version = (await self.cluster.version())["gitVersion"]
-        return f"{version}-other" if "wrong-version" in self._faults else version
+        return f"{version}-other" if "lying-control-plane" in self._faults else version
 
     async def nodes(self) -> list[dict[str, Any]]:
         nodes = [copy.deepcopy(node) for node in await self.cluster.list("v1", "Node")]
         status = nodes[0]["status"] if nodes else {}
-        if "node-not-ready" in self._faults:
+        if "lying-nodes" in self._faults:
             for condition in status["conditions"]:
                 condition["status"] = "False" if condition["type"] == "Ready" else condition["status"]
         for node in nodes:
             for resource, count in gpus(node).items():
-                if "gpu-lost" in self._faults:
+                if "lying-nodes" in self._faults:
                     node["status"]["allocatable"][resource] = str(count - 1)
                 if "overcommitted" in self._faults:
                     node["status"]["capacity"][resource] = "1"
@@ -142,7 +142,7 @@ class Seen:
 
     async def anonymous(self, path: str) -> int:
         """Return the status of a request without credentials."""
-        if "anonymous-allowed" in self._faults:
+        if "lying-control-plane" in self._faults:
             await self.cluster._connection.request("GET", path)
             return 200
         context = ssl.create_default_context(cadata=authority(self.cluster))
@@ -151,7 +151,7 @@ class Seen:
 
     async def log(self, pod: str, namespace: str) -> str:
         text = await self.cluster.logs(pod, namespace)
-        return "" if "silent-log" in self._faults else text
+        return "" if "silent-cluster" in self._faults else text
 
     async def health(self, url: str) -> int | None:
         """Return the status of one request, None where nobody answers."""
@@ -186,7 +186,7 @@ class Seen:
 
     async def until_unschedulable(self, pod: Reference) -> str:
         def said_so(obj: dict[str, Any] | None) -> bool:
-            silent = "silent-scheduler" in self._faults
+            silent = "silent-cluster" in self._faults
             return obj is not None and not silent and bool(unschedulable(obj))
 
         found = await self.cluster.wait_for(pod, said_so, timeout=self.wait(30), what="Unschedulable")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proving_ground.kube import Reference, create_namespace, remove_namespace
-from proving_ground.kube.namespaces import marks
+from proving_ground.kube import Reference, remove_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,23 +65,17 @@ async def test_a_service_refuses_when_its_pods_are_gone(seen: Seen, namespace: s
     await seen.until_health(url, None, 20)
 
 
-async def test_a_removed_namespace_leaves_nothing(seen: Seen) -> None:
+async def test_a_removed_namespace_leaves_nothing(seen: Seen, namespace: str) -> None:
     """When a namespace with objects in it is removed, it and they are gone."""
-    settings = seen.check.settings
-    own = marks(settings.run_id, settings.fault or "")
-    made = await create_namespace(seen.cluster, "leaves", **own)
-    name = made["metadata"]["name"]
-    finalizers = ["proving.ground/left-behind"] if settings.fault == "left-behind" else []
-    leaf = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "leaf", "namespace": name}}
-    leaf["metadata"] |= {"finalizers": finalizers}
+    stuck = seen.check.settings.fault == "left-behind"
+    metadata = {"name": "leaf", "namespace": namespace, "finalizers": ["proving.ground/left-behind"] if stuck else []}
+    await seen.cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    await seen.cluster.create(seen.pod("leaf", namespace))
     try:
-        await seen.cluster.create(leaf)
-        await seen.cluster.create(seen.pod("leaf", name))
-        await remove_namespace(seen.cluster, name, timeout=seen.wait(60))
+        await remove_namespace(seen.cluster, namespace, timeout=seen.wait(60))
         for kind in ("Pod", "ConfigMap"):
-            assert await seen.cluster.list("v1", kind, name) == []
+            assert await seen.cluster.list("v1", kind, namespace) == []
     finally:
-        if finalizers:
-            leaf_reference = Reference("v1", "ConfigMap", "leaf", name)
-            await seen.cluster.patch(leaf_reference, {"metadata": {"finalizers": None}})
-        await remove_namespace(seen.cluster, name)
+        if stuck:
+            leaf = Reference("v1", "ConfigMap", "leaf", namespace)
+            await seen.cluster.patch(leaf, {"metadata": {"finalizers": None}})
