@@ -12,6 +12,13 @@ from proving_ground.fleet.options import parse
 if TYPE_CHECKING:
     from pathlib import Path
 
+BAD_CERTIFICATE = """
+current-context: x
+contexts: [{name: x, context: {cluster: y, user: z}}]
+clusters: [{name: y, cluster: {}}]
+users: [{name: z, user: {client-certificate-data: '!', client-key-data: '!'}}]
+"""
+
 
 def test_the_pod_network_follows_from_the_control_address() -> None:
     options = parse(["--kubeconfig", "k", "--control-address", "127.64.0.1:8081"])
@@ -39,9 +46,7 @@ def test_a_kubelet_address_needs_its_certificate() -> None:
         "{",
         "current-context: x",
         "{current-context: x, contexts: [{name: x, context: {cluster: y}}]}",
-        "{current-context: x, contexts: [{name: x, context: {cluster: y, user: z}}],"
-         " clusters: [{name: y, cluster: {}}],"
-         " users: [{name: z, user: {client-certificate-data: '!', client-key-data: '!'}}]}",
+        BAD_CERTIFICATE,
         "contexts: 3",
     ],
 )
