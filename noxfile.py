@@ -328,9 +328,11 @@ def molecule(session: nox.Session) -> None:
 
 def _molecule(session: nox.Session, env: dict[str, str], scenarios: list[str]) -> int:
     names = scenarios or sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-    codes = [
-        run(session, env, "molecule", "-c", "molecule/config.yml", "test", "--scenario-name", name) for name in names
-    ]
+    codes = []
+    with _locked(NOX / "molecule.lock"):  # molecule has one directory for each scenario, whoever runs it
+        for name in names:
+            command = ["molecule", "-c", "molecule/config.yml", "test", "--scenario-name", name]
+            codes.append(run(session, env, *command))
     return next((code for code in codes if code), 0)
 
 
