@@ -111,26 +111,34 @@ async def execute(arguments: Sequence[str], directory: Path, environment: Mappin
     At the end of its time, and when the caller is cancelled, the whole group is killed; nothing that
     it started in the background outlives it either.
     """
-    process = await asyncio.create_subprocess_exec(
-        *arguments,
-        cwd=directory,
-        env=dict(environment),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *arguments,
+            cwd=directory,
+            env=dict(environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
     )
+    interruption: asyncio.CancelledError | None = None
+    try:
+        process = await asyncio.shield(starting)
+    except asyncio.CancelledError as cancelled:  # it may run already, and has to be ended properly
+        process, interruption = await starting, cancelled
     stdout, stderr = bytearray(), bytearray()
     timed_out = False
     readers = asyncio.gather(_drain(process.stdout, stdout), _drain(process.stderr, stderr), process.wait())
     try:
+        if interruption is not None:
+            raise interruption
         async with asyncio.timeout(seconds):
             await asyncio.shield(readers)
     except TimeoutError:
         timed_out = True
     finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         # a process that left the group may still hold the pipes: do not wait for it for ever
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_AFTERMATH_SECONDS):
@@ -138,6 +146,12 @@ async def execute(arguments: Sequence[str], directory: Path, environment: Mappin
         readers.cancel()
     code = process.returncode if process.returncode is not None else -signal.SIGKILL
     return Outcome(_text(stdout), _text(stderr), code, timed_out)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """End the process and everything in its group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _drain(stream: asyncio.StreamReader | None, into: bytearray) -> None:

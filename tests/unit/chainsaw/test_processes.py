@@ -61,18 +61,23 @@ def test_what_it_left_in_the_background_does_not_outlive_it(tmp_path: Path) -> N
     assert wait_dead(int((tmp_path / "child").read_text()))
 
 
-def test_cancellation_kills_the_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize("early", [True, False])
+def test_cancellation_kills_the_group_at_any_moment(tmp_path: Path, early: bool) -> None:
+    started = tmp_path / "self"
+
     async def scenario() -> None:
-        task = asyncio.create_task(execute(["sh", "-c", "echo $$ > self; sleep 100"], tmp_path, ENVIRONMENT, 100))
-        while not (tmp_path / "self").exists() or not (tmp_path / "self").read_text().strip():  # noqa: ASYNC110
+        content = "echo $$ > self.new; mv self.new self; sleep 100; true"
+        task = asyncio.create_task(execute(["sh", "-c", content], tmp_path, ENVIRONMENT, 100))
+        while not early and not started.exists():  # noqa: ASYNC110  # a file has no event
             await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(scenario())
 
-    assert wait_dead(int((tmp_path / "self").read_text()))
+    assert not started.exists() or wait_dead(int(started.read_text()))
 
 
 def test_output_is_bounded_and_a_full_pipe_stops_nothing(tmp_path: Path) -> None:
