@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from proving_ground.chainsaw.documents import Mapping, Node, Scalar, Where, read_documents
-from proving_ground.chainsaw.durations import parse_duration
+from proving_ground.durations import parse_duration
 from proving_ground.chainsaw.fields import Fields
 from proving_ground.chainsaw.model import (
     DEFAULT_TIMEOUTS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from proving_ground import __version__
 from proving_ground.errors import ExitCode, ProvingGroundError
@@ -16,6 +16,10 @@ VERBS = ("run", "prove", "models", "results", "clean", "docs")
 class Parser(argparse.ArgumentParser):
     """An argument parser whose refusals are one line and exit code 3."""
 
+    def __init__(self, **settings: Any) -> None:
+        # An abbreviation that works today is another option's tomorrow.
+        super().__init__(**{"allow_abbrev": False} | settings)
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the options, and end."""
         self.exit(ExitCode.CONFIGURATION, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -23,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """Return the parser of all verbs."""
-    root = Parser(prog="proving-ground", description=__doc__, allow_abbrev=False)
+    root = Parser(prog="proving-ground", description=__doc__)
     root.add_argument("--version", action="version", version=f"proving-ground {__version__}")
     subparsers = root.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for verb in VERBS:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from proving_ground.contracts.base import Contract
 from proving_ground.contracts.platform import Name
-
-_DURATION = re.compile(r"^(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?$")
-
-
-def parse_budget(text: str) -> float:
-    """Return the seconds of a budget such as ``90s``, ``45m`` or ``1h30m``.
-
-    Raises:
-        ValueError: The text is not of that form, or is zero.
-    """
-    match = _DURATION.match(text)
-    seconds = sum(int(match[unit] or 0) * size for unit, size in (("h", 3600), ("m", 60), ("s", 1))) if match else 0
-    if not seconds:
-        raise ValueError(f"expected a duration such as 90s, 45m or 1h30m, found {text!r}")
-    return float(seconds)
+from proving_ground.durations import parse_wait
 
 
 class Stage(Contract):
@@ -41,13 +26,13 @@ class Stage(Contract):
     @field_validator("budget")
     @classmethod
     def _budget_is_a_duration(cls, value: str) -> str:
-        parse_budget(value)
+        parse_wait(value)
         return value
 
     @property
     def budget_seconds(self) -> float:
         """The budget in seconds."""
-        return parse_budget(self.budget)
+        return parse_wait(self.budget)
 
 
 class Stages(Contract):

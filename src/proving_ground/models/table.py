@@ -9,9 +9,9 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proving_ground.durations import parse_wait
 from proving_ground.errors import ConfigurationError
 from proving_ground.models import names
-from proving_ground.models.durations import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -353,7 +353,7 @@ def _flags(*values: str) -> tuple[bool | None, ...]:
 
 @functools.lru_cache(maxsize=1024)
 def _seconds(text: str) -> float:
-    return parse_duration(text)
+    return parse_wait(text)
 
 
 def _shown(value: str) -> str:

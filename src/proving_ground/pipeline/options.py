@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from proving_ground.contracts.stages import parse_budget
+from proving_ground.durations import parse_wait
 from proving_ground.errors import ConfigurationError
 from proving_ground.ownership.state import check_run_id
 
@@ -97,7 +97,7 @@ class RunOptions:
         budget = None
         if arguments.budget:
             try:
-                budget = parse_budget(arguments.budget)
+                budget = parse_wait(arguments.budget)
             except ValueError as error:
                 raise ConfigurationError(str(error), where="--budget") from error
         if arguments.parallel is not None and arguments.parallel < 1:

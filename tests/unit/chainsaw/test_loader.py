@@ -222,7 +222,7 @@ REFUSED: list[tuple[str, int, str]] = [
     (SPEC + "  concurrent: 0\n  steps: []\n", 6, "concurrent of spec has to be true or false, found the number 0"),
     (SPEC + "  skip: maybe\n  steps: []\n", 6, "skip of spec has to be true or false"),
     (SPEC + "  timeouts: {assert: 10}\n  steps: []\n", 6, "assert of timeouts has to be a text"),
-    (SPEC + "  timeouts: {assert: 10 minutes}\n  steps: []\n", 6, "'10 minutes' is not a duration"),
+    (SPEC + "  timeouts: {assert: 10 minutes}\n  steps: []\n", 6, "found '10 minutes'"),
     (SPEC + "  timeouts: {assert: 0s}\n  steps: []\n", 6, "has to be longer than 0"),
     (SPEC + "  timeouts: {assert: -5s}\n  steps: []\n", 6, "has to be longer than 0"),
     (SPEC + "  timeouts: {asert: 5s}\n  steps: []\n", 6, "did you mean assert"),
@@ -251,7 +251,7 @@ REFUSED: list[tuple[str, int, str]] = [
     (step("- try:\n  - apply:\n      resource: {apiVersion: v1, kind: Pod, metadata: {}}"), 9, "metadata has no name"),
     (step("- try:\n  - apply: {file: a, cluster: b}"), 8, "cluster of apply is not supported yet"),
     (step("- try:\n  - assert: {file: a, expect: []}"), 8, "unknown field 'expect' of assert"),
-    (step("- try:\n  - assert: {file: a, timeout: soon}"), 8, "'soon' is not a duration"),
+    (step("- try:\n  - assert: {file: a, timeout: soon}"), 8, "found 'soon'"),
     (
         step("- try:\n  - assert:\n      resource:\n        spec:\n          (a ==): 1"),
         11,

@@ -125,7 +125,7 @@ def test_anything_but_yes_and_no_is_refused(table: Callable[..., Table], word: s
     ]
 
 
-@pytest.mark.parametrize("timeout", ["10", "0s", "-5m", "10 m", "ten", "25h", "1e9s", "10m" * 50, "٣m"])
+@pytest.mark.parametrize("timeout", ["10", "0s", "-5m", "10 m", "ten", "25h", "1e9s", "٣m"])
 def test_a_bad_timeout_is_refused_with_line_and_column(table: Callable[..., Table], timeout: str) -> None:
     (line,) = problems(table, f"registry,name,version,timeout\nr,aim-x,1,{timeout}\n")
     assert line.startswith("2: column timeout: expected a duration")
@@ -231,7 +231,7 @@ def test_every_problem_is_told_and_the_rest_counted(table: Callable[..., Table])
     lines = problems(table, HEADER + "maybe,r,aim-x,1,,,,soon,\n" * 30)
     assert lines[:2] == [
         "2: column skip: expected yes or no, found 'maybe'",
-        "2: column timeout: expected a duration such as 10m, 90s or 1h30m, found 'soon'",
+        "2: column timeout: expected a duration such as 500ms, 10m or 1h30m, found 'soon'",
     ]
     assert lines[20] == ""
     with pytest.raises(TableError, match="and 59 more"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proving_ground.chainsaw.durations import format_duration, parse_duration
+from proving_ground.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 #: Seconds of each unit, see https://pkg.go.dev/time#ParseDuration.
 _UNITS = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
+_SHOWN = 60  # characters of a wrong duration that a message shows
 _LONGEST = (2**63 - 1) / 1e9  # seconds that Go's type can hold
 
 
@@ -29,10 +30,28 @@ def parse_duration(text: str) -> float:
         position = match.end()
     if not rest or position != len(rest):
         shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-        raise ValueError(f"{shown!r} is not a duration such as 500ms, 10m or 1h30m")
+        raise ValueError(f"expected a duration such as 500ms, 10m or 1h30m, found {shown!r}")
     if seconds > _LONGEST:
         raise ValueError(f"{text[:_SHOWN]!r} is longer than a duration can be")
     return sign * seconds
+
+
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds; a longer wait that a person wrote is taken for a typing error."""
+
+
+def parse_wait(text: str) -> float:
+    """Return the seconds of a duration that somebody is to wait: above zero, and not above `LONGEST_WAIT`.
+
+    Raises:
+        ValueError: It is not such a duration.
+    """
+    seconds = parse_duration(text)
+    if seconds <= 0:
+        raise ValueError(f"expected a duration above zero, found {text!r}")
+    if seconds > LONGEST_WAIT:
+        raise ValueError(f"expected a duration of at most 24h, found {text!r}")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:
@@ -62,6 +81,3 @@ def _decimal(value: int, size: int) -> str:
         return str(whole)
     digits = str(part).rjust(len(str(size)) - 1, "0").rstrip("0")
     return f"{whole}.{digits}"
-
-
-_SHOWN = 60  # characters of a wrong duration that a message shows
