@@ -13,7 +13,7 @@ from _pytest.runner import runtestprotocol
 from proving_ground.errors import ConfigurationError, InfrastructureError, ProvingGroundError
 from proving_ground.plugin import selection
 from proving_ground.plugin.check_run import CheckRun, Settings
-from proving_ground.plugin.identity import CANDIDATE, candidate_of
+from proving_ground.plugin.identity import candidate_of
 from proving_ground.plugin.items import ConcurrentItem
 from proving_ground.plugin.judgement import Judgement, first_line, judge, message_of
 
@@ -246,8 +246,3 @@ def _judgement(report: pytest.TestReport) -> Judgement:
     if made is None:
         made = judge(report, None, ())
     return made if isinstance(made, Judgement) else Judgement("error", "no judgement")
-
-
-def is_known(item: pytest.Item) -> bool:
-    """Return whether an item has its id."""
-    return CANDIDATE in item.stash
