@@ -38,7 +38,14 @@ class AsgiServer:
 def asgi_config(app: ASGIApp) -> Config:
     """Return a loaded uvicorn configuration for serving ``app`` on sockets that are ours."""
     config = Config(
-        app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
     )
     config.load()
     return config

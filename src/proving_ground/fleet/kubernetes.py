@@ -79,7 +79,7 @@ class KubernetesSource:
         self._access = access
         self._opened: aiohttp.ClientSession | None = None
         self._turn = asyncio.Semaphore(_PARALLEL)
-        self._queue: asyncio.Queue[Change] = asyncio.Queue()
+        self._queue: asyncio.Queue[Change | BaseException] = asyncio.Queue()
         self._known: dict[str, dict[Key, Manifest]] = {name: {} for name, _, _ in _RESOURCES}
         self.requests = 0
 
@@ -105,11 +105,28 @@ class KubernetesSource:
 
     async def changes(self) -> AsyncIterator[Change]:
         """Give all that is there, then every change, for ever."""
-        async with asyncio.TaskGroup() as group:
-            for name, read, params in _RESOURCES:
-                group.create_task(self._follow(name, read, params), name=f"watch {name}")
+        loop = asyncio.get_running_loop()
+        tasks = [
+            loop.create_task(self._follow(name, read, params), name=f"watch {name}")
+            for name, read, params in _RESOURCES
+        ]
+        for task in tasks:
+            task.add_done_callback(self._ended)
+        try:
             while True:
-                yield await self._queue.get()
+                change = await self._queue.get()
+                if isinstance(change, BaseException):
+                    raise change
+                yield change
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Hand over what ended a watch, which goes on for ever unless there is a mistake in it."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._queue.put_nowait(error)
 
     def _put(self, name: str, read: Reader, manifest: Manifest, *, gone: bool) -> None:
         meta = manifest["metadata"]
