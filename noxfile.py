@@ -21,7 +21,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from xml.etree import ElementTree as ET
 
 import nox
 
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parent
 NOX = ROOT / ".nox"
 LOCK = ROOT / "requirements.lock"
 CONFIGURATION = 3
+INTERRUPTED = 130
 OWN_SESSIONS = ("tests", "lint", "molecule", "prove", "docs", "benchmark", "build")
 TEST_PARTS = ("lint", "unit", "integration", "molecule", "pre_merge")
 
@@ -257,7 +259,7 @@ def tests(session: nox.Session) -> None:
     """Test the project: lint, unit, integration, molecule and a run of the stage pre_merge.
 
     Name parts to run only these: nox -s tests -- unit integration. Further arguments of pytest stand after
-    a second "--": nox -s tests -- unit -- -k cache. The last line counts the parts.
+    a second "--": nox -s tests -- unit -- -k cache. The last line counts what passed and failed.
     """
     refuse_two_stages(session)
     parts, _, further = _split(session.posargs)
@@ -266,19 +268,20 @@ def tests(session: nox.Session) -> None:
         session.warn(f"unknown part {unknown[0]!r}: expected {', '.join(TEST_PARTS)} (pytest's own options after --)")
         sys.exit(CONFIGURATION)
     env = ensure_environment(session)
-    codes: dict[str, int] = {}
+    tallies: dict[str, Tally] = {}
     for part in [part for part in TEST_PARTS if part in parts or not parts]:
         began = time.monotonic()
-        codes[part] = _test_part(session, env, part, further)
-        session.log(f"{part}: {'passed' if not codes[part] else 'failed'} after {time.monotonic() - began:.0f} s")
-        if codes[part] == 128 + signal.SIGINT:
+        tallies[part] = tally = _test_part(session, env, part, further)
+        session.log(f"{part}: {'failed' if tally.code else 'passed'} after {time.monotonic() - began:.0f} s")
+        if tally.code == INTERRUPTED:
             break
     sys.stderr.flush()
-    failed = [part for part, code in codes.items() if code]
+    failed = [part for part, tally in tallies.items() if tally.code]
     if failed:
         sys.stdout.write(f"failed: {', '.join(failed)}\n")
-    sys.stdout.write(f"{len(codes) - len(failed)} passed, {len(failed)} failed\n")
-    leave(next((code for code in codes.values() if code), 0))
+    counts = [sum(getattr(tally, field) for tally in tallies.values()) for field in ("passed", "failed")]
+    sys.stdout.write(f"{counts[0]} passed, {counts[1]} failed\n")
+    leave(next((tally.code for tally in tallies.values() if tally.code), 0))
 
 
 def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
@@ -286,14 +289,43 @@ def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
     return arguments[:at], "--", arguments[at + 1 :]
 
 
-def _test_part(session: nox.Session, env: dict[str, str], part: str, further: list[str]) -> int:
+class Tally(NamedTuple):
+    """What a part of the tests came to: its exit code, and how many tests, linters or scenarios passed and failed."""
+
+    code: int
+    passed: int
+    failed: int
+
+    @classmethod
+    def of(cls, codes: list[int]) -> Tally:
+        """Count each exit code as one."""
+        failed = [code for code in codes if code]
+        return cls(failed[0] if failed else 0, len(codes) - len(failed), len(failed))
+
+
+def _test_part(session: nox.Session, env: dict[str, str], part: str, further: list[str]) -> Tally:
     if part == "lint":
-        return _lint(session, env)
+        return Tally.of(_lint(session, env))
     if part == "molecule":
-        return _molecule(session, env, [])
+        return Tally.of(_molecule(session, env, []))
     if part == "pre_merge":
-        return run(session, env, "python", "-m", "proving_ground", "run", "pre_merge")
-    return run(session, env, "python", "-m", "pytest", f"tests/{part}", "--color=no", *further)
+        return Tally.of([run(session, env, "python", "-m", "proving_ground", "run", "pre_merge")])
+    report = NOX / f"tests-{part}.xml"
+    report.unlink(missing_ok=True)
+    code = run(session, env, "python", "-m", "pytest", f"tests/{part}", "--color=no", f"--junit-xml={report}", *further)
+    return read_tally(code, report)
+
+
+def read_tally(code: int, report: Path) -> Tally:
+    """Return the counts of a pytest run; one failure where it came to no report."""
+    try:
+        suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314 - pytest has just written it
+    except (OSError, ET.ParseError):
+        return Tally(code, 0, 1 if code else 0)
+    total, skipped, *broken = (
+        sum(int(suite.get(field, "0")) for suite in suites) for field in ("tests", "skipped", "failures", "errors")
+    )
+    return Tally(code, max(0, total - skipped - sum(broken)), sum(broken))
 
 
 LINTERS = (
@@ -303,6 +335,7 @@ LINTERS = (
     ("yamllint", "--strict", "."),
     ("ansible-lint", "--offline"),
     ("codespell",),
+    ("shellcheck", "nox", ".ci/run"),
 )
 
 
@@ -310,30 +343,28 @@ LINTERS = (
 def lint(session: nox.Session) -> None:
     """Lint every language in the tree; changes nothing. Name linters to run only these: nox -s lint -- ruff mypy."""
     refuse_two_stages(session)
-    leave(_lint(session, ensure_environment(session), set(session.posargs)))
+    leave(Tally.of(_lint(session, ensure_environment(session), set(session.posargs))).code)
 
 
-def _lint(session: nox.Session, env: dict[str, str], only: set[str] | None = None) -> int:
-    shell = ("shellcheck", "nox", ".ci/run")
-    codes = [run(session, env, *command) for command in (*LINTERS, shell) if not only or command[0] in only]
-    return next((code for code in codes if code), 0)
+def _lint(session: nox.Session, env: dict[str, str], only: set[str] | None = None) -> list[int]:
+    return [run(session, env, *command) for command in LINTERS if not only or command[0] in only]
 
 
 @nox.session(venv_backend="none")
 def molecule(session: nox.Session) -> None:
     """Run molecule's scenarios of the roles, with idempotence. Name scenarios to run only these."""
     refuse_two_stages(session)
-    leave(_molecule(session, ensure_environment(session), session.posargs))
+    leave(Tally.of(_molecule(session, ensure_environment(session), session.posargs)).code)
 
 
-def _molecule(session: nox.Session, env: dict[str, str], scenarios: list[str]) -> int:
+def _molecule(session: nox.Session, env: dict[str, str], scenarios: list[str]) -> list[int]:
     names = scenarios or sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
     codes = []
     with _locked(NOX / "molecule.lock"):  # molecule has one directory for each scenario, whoever runs it
         for name in names:
             command = ["molecule", "-c", "molecule/config.yml", "test", "--scenario-name", name]
             codes.append(run(session, env, *command))
-    return next((code for code in codes if code), 0)
+    return codes
 
 
 @nox.session(venv_backend="none")

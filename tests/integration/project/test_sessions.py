@@ -150,8 +150,8 @@ def test_parts_of_the_tests_are_chosen_and_counted_in_the_last_line(checkout: Ch
     code, out = checkout.run("-s", "tests", "--", "unit", "integration", "--", "-k", "cache")
     assert code == 1
     assert checkout.calls() == [
-        "-m pytest tests/unit --color=no -k cache",
-        "-m pytest tests/integration --color=no -k cache",
+        f"-m pytest tests/{part} --color=no --junit-xml={checkout.directory}/.nox/tests-{part}.xml -k cache"
+        for part in ("unit", "integration")
     ]
     assert "0 passed, 2 failed" in out.splitlines()[-3:]
 

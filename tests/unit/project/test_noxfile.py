@@ -90,6 +90,24 @@ def test_the_environment_is_another_one_for_another_lock(
     assert noxfile.environment_key() != before
 
 
+@pytest.mark.parametrize(
+    ("code", "report", "expected"),
+    [
+        (0, '<testsuites><testsuite tests="5" skipped="1" failures="0" errors="0"/></testsuites>', (4, 0)),
+        (1, '<testsuites><testsuite tests="5" skipped="0" failures="2" errors="1"/></testsuites>', (2, 3)),
+        (2, "<testsuites>", (0, 1)),
+        (4, None, (0, 1)),
+    ],
+)
+def test_what_pytest_counted_is_counted(
+    noxfile: ModuleType, tmp_path: Path, code: int, report: str | None, expected: tuple[int, int]
+) -> None:
+    if report is not None:
+        (tmp_path / "report.xml").write_text(report)
+    tally = noxfile.read_tally(code, tmp_path / "report.xml")
+    assert (tally.code, tally.passed, tally.failed) == (code, *expected)
+
+
 class Session:
     """Takes what a session is told."""
 
