@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from proving_ground.errors import InfrastructureError
@@ -28,7 +29,7 @@ class Cleaner:
         """Remember an object that was created (not one that existed before and was changed)."""
         self._made.append(Reference.of(obj))
 
-    async def run(self, cluster: kube.Cluster, *, propagation: str, wait: float) -> list[str]:
+    async def run(self, cluster: kube.Cluster, *, propagation: str, wait: float) -> list[tuple[Reference, str]]:
         """Delete everything, last made first, and wait until each is gone.
 
         Args:
@@ -37,9 +38,9 @@ class Cleaner:
             wait: Seconds that each object may take.
 
         Returns:
-            What is left behind, one text for each object; empty when all is gone.
+            What is left behind and why; empty when all is gone.
         """
-        left: list[str] = []
+        left: list[tuple[Reference, str]] = []
         while self._made:
             reference = self._made.pop()
             try:
@@ -47,12 +48,13 @@ class Cleaner:
                 if deleted is not None:
                     await cluster.wait_gone(reference, timeout=wait, known=deleted)
             except WaitTimeoutError as error:
-                left.append(str(error))
+                left.append((reference, str(error)))
             except (ApiError, InfrastructureError) as error:
-                left.append(f"{reference} could not be deleted: {error}")
+                left.append((reference, f"{reference} could not be deleted: {error}"))
         return left
 
     async def abandon(self, cluster: kube.Cluster) -> None:
         """Ask for the deletion of everything without waiting for it: the test was interrupted."""
         while self._made:
-            await cluster.delete(self._made.pop())
+            with contextlib.suppress(ApiError):
+                await cluster.delete(self._made.pop())

@@ -273,9 +273,9 @@ class TestRun:
             step, name, scope, cleaner = self._steps.pop()
             wait = self._cleanup_wait(scope.timeouts)
             left = await cleaner.run(self._cluster, propagation=scope.propagation, wait=wait)
-            stuck = stuck or bool(left)
-            for one in left:
-                self._fail(f"left behind by {name} at {place(step.where)}: {one}")
+            for reference, why in left:
+                stuck = stuck or reference.namespace == self._namespace
+                self._fail(f"left behind by {name} at {place(step.where)}: {why}")
             await self._all(step.cleanup, f"{name}, cleanup", scope)
         if self._remove_namespace:
             await self._leave_namespace(stuck=stuck)
