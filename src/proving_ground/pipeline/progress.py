@@ -58,9 +58,7 @@ class Progress:
         colour = _COLOURS.get(outcome, "default")
         tail = f"  {escape(detail)}" if detail else ""
         with contextlib.suppress(OSError):
-            self.console.print(
-                f"  [{colour}]{outcome:<11}[/]  {duration(seconds):>7}  {escape(what)}{tail}", overflow="fold"
-            )
+            self.console.print(f"  [{colour}]{outcome:<11}[/]  {duration(seconds):>7}  {escape(what)}{tail}")
 
     def step(self, text: str, *, lasting: bool = False) -> None:
         """Show what is being done now; a lasting step is a line of its own where there is no terminal.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.05
 # A suite's clean-up after an interrupt: namespaces take about six seconds to go.
+_CLEANUP_LIMIT = 45.0
 _CLEANUP_PATIENCE = 60.0
 _GROUP_PATIENCE = 5.0
 
@@ -205,6 +206,7 @@ class Verifier:
             f"--mask={self._state / 'mask.txt'}",
             f"--parallel={options.parallel or suite.definition.parallel}",
             f"--engine={options.engine}",
+            f"--cleanup-limit={_CLEANUP_LIMIT:g}",
             "-o",
             f"cache_dir={self._state / 'pytest-cache'}",
             "-q",
