@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -103,9 +105,12 @@ class Secrecy:
     def learn_object(self, obj: Mapping[str, Any]) -> None:
         """Learn everything that a Secret holds."""
         if obj.get("kind") == "Secret" and obj.get("apiVersion") == "v1":
-            for part in ("data", "stringData"):
-                for _, value in _strings(obj.get(part) or {}):
-                    self._learn(value)
+            for _, value in _strings(obj.get("stringData") or {}):
+                self._learn(value)
+            for _, value in _strings(obj.get("data") or {}):
+                self._learn(value)
+                with contextlib.suppress(ValueError):  # what is no base64 is refused by the API server
+                    self._learn(base64.b64decode(value, validate=True).decode())
 
     def hide(self, text: str) -> str:
         """Return a text without any of them."""
