@@ -57,6 +57,7 @@ class _Wait:
             OperationError: The time is over, or a final state was reached.
         """
         target = await self._target()
+        read_again = False
         try:
             async with self._scope.cluster.follow(target) as following:
                 while True:
@@ -66,6 +67,10 @@ class _Wait:
                         return
                     await self._give_up(objects if self._wanted or verdict is None else _candidates(verdict))
                     longest = _POLL_SECONDS if self._tree.needs_cluster else _REVIEW_SECONDS
+                    if self._deadline.remaining <= 0 and not read_again:
+                        read_again = True  # a watch that lags must not decide
+                        await self._scope.cluster.refresh(following)
+                        continue
                     if self._deadline.remaining <= 0:
                         await self._show(verdict)
                         raise self._failure(verdict)

@@ -303,6 +303,10 @@ class Cluster:
             following.seed(list(known) if known is not None else await self.read(target))
             yield following
 
+    async def refresh(self, following: Following) -> None:
+        """Read the objects of a target anew, for a decision that must not rest on a watch that lags."""
+        following.replace(await self.read(following.target))
+
     async def _join(self, resource: ResourceType, target: Target, stack: contextlib.AsyncExitStack) -> Following:
         """Join the watch of the whole cluster, or that of the namespace where only this is allowed."""
         scopes = ["", target.namespace] if resource.namespaced and target.namespace else [""]
@@ -366,12 +370,18 @@ class Cluster:
     ) -> Sequence[Object]:
         """Wait until a predicate holds for the objects of a target, and return them."""
         started = time.monotonic()
+        read_again = False
         async with self.follow(target) as following:
             while True:
                 objects = following.objects
                 if predicate(objects):
                     return objects
-                if not await following.change(started + timeout - time.monotonic()):
+                if await following.change(started + timeout - time.monotonic()):
+                    continue
+                if not read_again:
+                    read_again = True
+                    await self.refresh(following)
+                else:
                     seen = "\n".join(f"  {Reference.of(o)}: {summarise(o)}" for o in objects[:10]) or "  none exists"
                     raise WaitTimeoutError(
                         f"waited {time.monotonic() - started:.1f} s for {what} of {target}; last seen:\n{seen}"

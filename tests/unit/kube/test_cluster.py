@@ -376,3 +376,19 @@ def test_apply_into_a_namespace_that_is_not_there_is_refused() -> None:
             )
 
     run(scenario)
+
+
+def test_a_watch_that_lags_does_not_decide_that_time_is_over() -> None:
+    async def scenario(api: MemoryApi, cluster: Cluster) -> None:
+        await cluster.create(widget())
+        async with cluster.follow(Target.of(REF)):
+            silent = api._tell
+            api._tell = lambda *_: None  # type: ignore[method-assign]
+            api.set_status("Widget", "w", {"status": "Running"})
+            await cluster.wait_for(REF, lambda o: bool(o and "status" in o), timeout=5)
+            api.set_status("Widget", "w", {"status": "Done"})
+            found = await cluster.wait_for(REF, lambda o: bool(o and o["status"]["status"] == "Done"), timeout=0.01)
+            api._tell = silent  # type: ignore[method-assign]
+        assert found is not None
+
+    run(scenario)
