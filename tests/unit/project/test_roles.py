@@ -59,7 +59,7 @@ class TestRole:
         file = role / "defaults" / "main.yml"
         text = file.read_text().removeprefix("---\n") if file.exists() else ""
         blocks = [block for block in re.split(r"\n\s*\n", text.strip()) if block]
-        assert [block for block in blocks if not block.startswith("#")] == []
+        assert [block for block in blocks if not block.startswith(("#", " "))] == []
 
     def test_has_one_entry_point_for_each_task_file_that_others_include(self, role: Path) -> None:
         named = re.compile(rf"name: (?:proving\.ground\.)?{role.name}\s+tasks_from: (\S+)")
