@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from proving_ground.chainsaw.assertions import Tree, parse_tree
 from proving_ground.chainsaw.documents import Items, Mapping, Node, Scalar, Where, keys, plain, scalars
-from proving_ground.durations import parse_duration
 from proving_ground.chainsaw.errors import ExpressionError
 from proving_ground.chainsaw.notation import parse_marked, parse_notation, parse_value
 from proving_ground.chainsaw.templates import Template, parse_template
+from proving_ground.durations import parse_duration
 from proving_ground.errors import ConfigurationError
 
 if TYPE_CHECKING:

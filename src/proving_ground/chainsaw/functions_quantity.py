@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from typing import Any
 
-from proving_ground.durations import format_duration, parse_duration
 from proving_ground.chainsaw.quantities import Quantity, parse_quantity
 from proving_ground.chainsaw.signatures import Registry, failed, shown
+from proving_ground.durations import format_duration, parse_duration
 
 REGISTRY = Registry()
 _register = REGISTRY.register

@@ -6,8 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from proving_ground.durations import format_duration, parse_duration
 from proving_ground.chainsaw.signatures import Registry, failed, shown
+from proving_ground.durations import format_duration, parse_duration
 
 REGISTRY = Registry()
 _register = REGISTRY.register

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from proving_ground.chainsaw.documents import Mapping, Node, Scalar, Where, read_documents
-from proving_ground.durations import parse_duration
 from proving_ground.chainsaw.fields import Fields
 from proving_ground.chainsaw.model import (
     DEFAULT_TIMEOUTS,
@@ -24,6 +23,7 @@ from proving_ground.chainsaw.model import (
 from proving_ground.chainsaw.notation import parse_marked
 from proving_ground.chainsaw.operation_fields import PROPAGATION, bindings, operations
 from proving_ground.chainsaw.resources import Resource, load_resources, load_values
+from proving_ground.durations import parse_duration
 from proving_ground.errors import ConfigurationError
 
 if TYPE_CHECKING:
