@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from pathlib import Path
@@ -13,11 +12,13 @@ from proving_ground.kube.discovery import Discovery
 from proving_ground.kube.errors import ConflictError, NotFoundError, WaitTimeoutError
 from proving_ground.kube.kubeconfig import with_context
 from proving_ground.kube.references import Object, Objects, Reference, ResourceType, Target, summarise
-from proving_ground.kube.watching import Following, Watch
+from proving_ground.kube.sharing import SharedWatches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from os import PathLike
+
+    from proving_ground.kube.watching import Following
 
 PatchType = Literal["merge", "json", "strategic"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
@@ -26,7 +27,6 @@ _PATCH_TYPES = {
     "json": "application/json-patch+json",
     "strategic": "application/strategic-merge-patch+json",
 }
-_POLL_SECONDS = 0.5
 _CONFLICT_RETRIES = 5
 
 
@@ -41,8 +41,7 @@ class Cluster:
         self.kubeconfig = kubeconfig
         self._connection = connection
         self._discovery = Discovery(connection)
-        self._patience = patience
-        self._watches: dict[tuple[ResourceType, str], Watch] = {}
+        self._watches = SharedWatches(connection, patience=patience)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -70,9 +69,7 @@ class Cluster:
 
     async def close(self) -> None:
         """Stop all watches and close all connections."""
-        watches, self._watches = list(self._watches.values()), {}
-        for watch in watches:
-            await watch.stop()
+        await self._watches.stop()
         await self._connection.close()
 
     @property
@@ -293,48 +290,13 @@ class Cluster:
             known: The first state if the caller has it already, for example as the answer of a write.
         """
         resource = await self.resource(target.api_version, target.kind)
-        following = Following(target)
-        async with contextlib.AsyncExitStack() as stack:
-            if "watch" in resource.verbs:
-                following = await self._join(resource, target, stack)
-            else:
-                task = asyncio.get_running_loop().create_task(self._poll(following))
-                stack.callback(task.cancel)
+        async with self._watches.join(resource, target, self.read) as following:
             following.seed(list(known) if known is not None else await self.read(target))
             yield following
 
     async def refresh(self, following: Following) -> None:
         """Read the objects of a target anew, for a decision that must not rest on a watch that lags."""
         following.replace(await self.read(following.target))
-
-    async def _join(self, resource: ResourceType, target: Target, stack: contextlib.AsyncExitStack) -> Following:
-        """Join the watch of the whole cluster, or that of the namespace where only this is allowed."""
-        scopes = ["", target.namespace] if resource.namespaced and target.namespace else [""]
-        following = Following(target)
-        for scope in scopes:
-            watch = self._watches.get((resource, scope))
-            if watch is None:
-                watch = Watch(self._connection, resource, scope, patience=self._patience)
-                self._watches[resource, scope] = watch
-            if watch.forbidden and scope != scopes[-1]:
-                continue
-            following = Following(target)
-            stack.enter_context(watch.follow(following))
-            await watch.ready()
-            if not watch.forbidden:
-                break
-        return following
-
-    async def _poll(self, following: Following) -> None:
-        """Stand in for a watch where a kind cannot be watched (metrics, for example)."""
-        while True:
-            await asyncio.sleep(_POLL_SECONDS)
-            try:
-                found = await self.read(following.target)
-            except Exception as error:  # noqa: BLE001  # handed to the waiter, whatever it is
-                following.fail(error)
-                return
-            following.replace(found)
 
     async def wait_for(
         self,

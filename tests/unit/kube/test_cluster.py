@@ -218,7 +218,7 @@ def test_what_may_not_be_watched_at_all_says_so() -> None:
 
 
 def test_a_kind_that_cannot_be_watched_is_polled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proving_ground.kube.cluster._POLL_SECONDS", 0.001)
+    monkeypatch.setattr("proving_ground.kube.sharing._POLL_SECONDS", 0.001)
 
     async def main() -> None:
         kinds = [k if k.kind != "Widget" else type(k)(k.api_version, k.kind, k.plural, namespaced=True) for k in KINDS]
