@@ -79,7 +79,12 @@ def compare(
             for pattern in patterns
             if not any(matches(check, [pattern]) for check in baseline)
         ]
-    expected = sorted(check for check in baseline if matches(check, expectation.must_fail))
+    # A check that is skipped without the fault is skipped under it, whatever pattern covers its id.
+    expected = sorted(
+        check
+        for check, seen in baseline.items()
+        if seen.outcome != "skipped" and matches(check, expectation.must_fail)
+    )
     blocked: list[str] = []
     for check in sorted({*baseline, *outcomes}):
         seen = outcomes.get(check)
@@ -101,8 +106,11 @@ def compare(
 
 
 def never_killed(baseline: Mapping[str, CheckOutcome], verdicts: Sequence[FaultVerdict]) -> list[str]:
-    """Return the checks that pass without a fault and that no fault makes fail: they prove nothing."""
-    killed = {check for verdict in verdicts for check in verdict.killed}
+    """Return the checks that pass without a fault and that no fault must make fail: they prove nothing.
+
+    A check that failed because a fault blocked it has not shown that it can notice anything.
+    """
+    killed = {check for verdict in verdicts for check in set(verdict.killed) & set(verdict.expected)}
     return sorted(check for check, seen in baseline.items() if seen.outcome == "passed" and check not in killed)
 
 
