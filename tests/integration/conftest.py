@@ -32,11 +32,11 @@ def proving_ground(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedPro
 
 
 @pytest.fixture(scope="session")
-def sim_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The platform of a run on sim with fleet and AIM stand-in; PROVING_GROUND_TEST_PLATFORM names one to reuse."""
+def sim_platform_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """platform.json of a run on sim with fleet and AIM stand-in; PROVING_GROUND_TEST_PLATFORM names one to reuse."""
     given = os.environ.get("PROVING_GROUND_TEST_PLATFORM")
     if given:
-        yield Platform.model_validate_json(Path(given).read_bytes())
+        yield Path(given).resolve()
         return
     run_id = f"tests-{new_run_id()}"
     artifacts = tmp_path_factory.mktemp("artifacts")
@@ -46,9 +46,15 @@ def sim_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]
     try:
         if made.returncode != 0:
             pytest.fail(f"no simulated platform could be made:\n{made.stdout}{made.stderr}")
-        yield Platform.model_validate_json((artifacts / run_id / "platform.json").read_bytes())
+        yield artifacts / run_id / "platform.json"
     finally:
         proving_ground("clean", run_id)
+
+
+@pytest.fixture(scope="session")
+def sim_platform(sim_platform_file: Path) -> Platform:
+    """What that file says."""
+    return Platform.model_validate_json(sim_platform_file.read_bytes())
 
 
 @pytest.fixture(scope="session")
