@@ -19,6 +19,7 @@ class Cluster(Contract):
     context: str | None = Field(default=None, description="Context in that kubeconfig; its current one if absent.")
     server: str = Field(default="", description="URL of the API server, for people.")
     version: str = Field(default="", description="Kubernetes version, as v1.36.3.")
+    kubectl: str = Field(default="", description="Absolute path of a kubectl that fits; that on PATH if empty.")
 
 
 class Host(Contract):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ def activate(config: pytest.Config) -> None:
         log = EventLog(base / option.events_file if option.events_file else None, masking)
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from error
+    offer_kubectl(platform)
     vocabulary.register(config)
     verification = Verification(config, platform, settings, EventRecorder(log))
     config.pluginmanager.register(verification, "proving-ground-verification")
@@ -88,6 +90,14 @@ def read_platform(path: Path) -> Platform:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{field or 'content'}: {first['msg']}", where=str(path)) from error
+
+
+def offer_kubectl(platform: Platform) -> None:
+    """Let scripts of checks find the kubectl that fits the default cluster first, whatever else is installed."""
+    cluster = platform.clusters.get("default")
+    if cluster is not None and cluster.kubectl:
+        folder = str(Path(cluster.kubectl).parent)
+        os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
