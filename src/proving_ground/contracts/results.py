@@ -83,6 +83,17 @@ class SuiteResult(Contract):
     problem: str = Field(default="", description="Why it could not be judged; empty if it could.")
 
 
+class FaultResult(Contract):
+    """What one fault did to the checks of a suite, in a run that proves them."""
+
+    suite: str
+    fault: str
+    description: str = ""
+    killed: list[str] = Field(default=[], description="Ids of the checks that failed under it.")
+    blocked: list[str] = Field(default=[], description="Ids of checks that it may keep from being judged, and did.")
+    problems: list[str] = Field(default=[], description="Differences from suite.yml; none: as declared.")
+
+
 class Verdict(Contract):
     """The first cause decides."""
 
@@ -119,3 +130,4 @@ class Results(Contract):
     not_selected: list[Unselected] = []
     suites_left_out: dict[str, str] = Field(default={}, description="Name of a suite that did not run -> why.")
     phases: list[PhaseResult] = []
+    faults: list[FaultResult] = Field(default=[], description="Of a run that proves its suites.")

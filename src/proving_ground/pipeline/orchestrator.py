@@ -19,17 +19,19 @@ from proving_ground.contracts.results import PhaseResult, Results, Summary
 from proving_ground.contracts.run import Run
 from proving_ground.errors import ConfigurationError, ExitCode, InfrastructureError, ProvingGroundError
 from proving_ground.files import write_atomically
+from proving_ground.models.values import check as check_values
 from proving_ground.ownership.clean import clean, remove_run, write_context
 from proving_ground.ownership.state import RunState, cache_home, new_owner
 from proving_ground.pipeline.masking import mask_directory, secrets_of
 from proving_ground.pipeline.phases import PhaseContext, PhaseOutcome, run_phase
 from proving_ground.pipeline.pre_commit import run_pre_commit
+from proving_ground.pipeline.probing import ClusterWatch
 from proving_ground.pipeline.progress import Progress, duration
 from proving_ground.pipeline.project import Project
 from proving_ground.pipeline.stopping import Stopping
 from proving_ground.pipeline.timeline import Timeline
 from proving_ground.pipeline.verdict import Cause, decide
-from proving_ground.pipeline.verify import SuiteProcess, Verifier, select_suites
+from proving_ground.pipeline.verify import SuiteProcess, Verifier, check_names, select_suites
 from proving_ground.report.merge import Merged, SuiteLog, merge
 from proving_ground.report.write import write_all
 
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from proving_ground.contracts.results import Verdict
+    from proving_ground.contracts.results import FaultResult, Verdict
     from proving_ground.contracts.stages import Stage
+    from proving_ground.ownership.state import Owner
     from proving_ground.pipeline.options import RunOptions
 
 # A run that was kept, or whose machine lost power, may be removed after this.
@@ -102,9 +105,17 @@ class StageRun:
         return self.inventory.name if self.inventory else "given platform"
 
     def execute(self) -> int:
-        """Do all phases; whatever happens, report and destroy."""
-        self._open()
+        """Do all phases; whatever happens, report and destroy.
+
+        Raises:
+            ConfigurationError: Something asked for does not exist; nothing was made.
+            InfrastructureError: There is no place for artifacts or state; nothing was made.
+        """
+        check_names(self.project.suites(), self.options.only)
+        if self.options.values:
+            check_values([self.options.values], ())
         with self.stopping.signals():
+            self._open()
             with self._blaming():
                 self._remove_leftovers()
                 self._until_verified()
@@ -160,7 +171,26 @@ class StageRun:
             self.artifacts.rmdir()
             raise
         self.owner = owner
-        (self.artifacts / "diagnostics").mkdir()
+        try:
+            self._begin_artifacts(owner)
+        except ProvingGroundError:
+            self.state.remove()
+            shutil.rmtree(self.artifacts, ignore_errors=True)
+            raise
+        self.progress.line(
+            f"proving-ground {__version__}  {self.options.stage} on {self.inventory_name}  run {self.options.run_id}"
+        )
+
+    def _begin_artifacts(self, owner: Owner) -> None:
+        """Write what is known from the start."""
+        try:
+            (self.artifacts / "diagnostics").mkdir()
+        except OSError as error:
+            raise InfrastructureError(
+                f"cannot be written: {error.strerror}",
+                where=str(self.artifacts),
+                hint="free space there, or choose another place with --artifacts",
+            ) from error
         self.timeline = Timeline(self.artifacts / "timeline.jsonl", self.started)
         run = Run(
             run_id=self.options.run_id,
@@ -173,9 +203,6 @@ class StageRun:
             revision=_revision(self.project.root),
         )
         write_atomically(self.artifacts / "run.json", run.model_dump_json(indent=2))
-        self.progress.line(
-            f"proving-ground {__version__}  {self.options.stage} on {self.inventory_name}  run {self.options.run_id}"
-        )
 
     def _public_options(self) -> dict[str, object]:
         options = self.options
@@ -223,6 +250,7 @@ class StageRun:
             "proving_ground_cache_dir": str(cache_home()),
             "proving_ground_platform_file": str(self.state.platform_file),
             "proving_ground_progress_file": str(self.state.progress_file),
+            "proving_ground_values_file": str(self.options.values or ""),
             "proving_ground_started": self.started.isoformat(),
             "proving_ground_expires": self.owner.expires.isoformat(),
         }
@@ -290,22 +318,30 @@ class StageRun:
         self.left_out = selection.left_out
         begun, begin = dt.datetime.now(dt.UTC), time.monotonic()
         self.timeline.add("phase", "verify", "started")
-        verifier = Verifier(
-            root=self.project.root,
-            state=self.state.directory,
-            artifacts=self.artifacts,
-            platform_file=platform_file,
-            options=self.options,
-            stage=self.stage,
-            progress=self.progress,
-            timeline=self.timeline,
-            stopping=self.stopping,
-        )
-        with self.progress.phase("verify", self.state.progress_file):
+        with (
+            ClusterWatch(platform) as clusters,
+            self.progress.phase("verify", self.state.progress_file),
+        ):
+            verifier = Verifier(
+                root=self.project.root,
+                state=self.state.directory,
+                artifacts=self.artifacts,
+                platform_file=platform_file,
+                options=self.options,
+                stage=self.stage,
+                progress=self.progress,
+                timeline=self.timeline,
+                stopping=self.stopping,
+                clusters=clusters,
+            )
             self.suites = verifier.run(selection.selected)
-        reason = self.stopping.reason
+            reason = self.stopping.reason
+            lost = clusters.lost or (clusters.now() if self._broken and reason is None else None)
         status: PhaseOutcome = PhaseOutcome("verify", "passed", time.monotonic() - begin)
-        if reason == "interrupted":
+        if lost is not None:
+            status = PhaseOutcome("verify", "failed", status.duration, lost.line)
+            self.blame(Cause(ExitCode.INFRASTRUCTURE, lost.line, "diagnostics", lost.since))
+        elif reason == "interrupted":
             status = PhaseOutcome("verify", "interrupted", status.duration, "interrupted in verify")
             self.blame(Cause(ExitCode.INTERRUPTED, status.cause))
         elif reason == "budget":
@@ -378,12 +414,17 @@ class StageRun:
             not_selected=merged.not_selected,
             suites_left_out=self.left_out,
             phases=self.phases,
+            faults=self.faults(),
         )
         with self._blaming():
             write_all(self.artifacts, results)
             mask_directory(self.artifacts, self.secrets)
         # A report that could not be written is a cause, too.
         return results.model_copy(update={"verdict": self.verdict(merged)})
+
+    def faults(self) -> list[FaultResult]:
+        """Return what faults did; a stage has none."""
+        return []
 
     def verdict(self, merged: Merged) -> Verdict:
         """Return the verdict on what happened."""

@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from proving_ground.contracts.results import FaultResult
 from proving_ground.contracts.stages import Stage
 from proving_ground.errors import ExitCode
 from proving_ground.pipeline.orchestrator import StageRun
@@ -73,6 +74,22 @@ class ProveRun(StageRun):
         telling.write(self._proofs, seconds, self.artifacts)
         self.progress.line(telling.text(self._proofs, seconds))
         self.phase_ended(PhaseOutcome("prove", "passed", seconds), begun)
+
+    def faults(self) -> list[FaultResult]:
+        """Return what each fault did to the checks of each suite."""
+        described = {found.definition.name: found.definition.faults for found in self.project.suites()}
+        return [
+            FaultResult(
+                suite=proof.suite,
+                fault=verdict.fault,
+                description=described[proof.suite][verdict.fault].description,
+                killed=list(verdict.killed),
+                blocked=list(verdict.blocked),
+                problems=list(verdict.problems),
+            )
+            for proof in self._proofs
+            for verdict in proof.verdicts
+        ]
 
     def verdict(self, merged: Merged) -> Verdict:
         """Return the verdict: the first problem, or how much was proved."""

@@ -56,6 +56,12 @@ def summary_md(results: Results) -> str:
     lines += _listed(
         "Skipped", skipped, lambda test: " ".join(part for part in (test.reason_code, test.reason) if part)
     )
+    if results.faults:
+        lines += ["", "## Faults", "", "| suite | fault | checks that failed | as declared |", "|---|---|---:|---|"]
+        lines += [
+            f"| {_escape(f.suite)} | {_escape(f.fault)} | {len(f.killed)} | {'no' if f.problems else 'yes'} |"
+            for f in results.faults
+        ]
     lines += ["", "## Phases", "", "| phase | outcome | time |", "|---|---|---:|"]
     lines += [f"| {_escape(p.name)} | {p.status} | {seconds(p.duration)} |" for p in results.phases]
     return "\n".join(lines) + "\n"
