@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from proving_ground.ownership.processes import tagged
+from proving_ground.pipeline.options import new_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +30,14 @@ def results(copy: Copy, run_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("run_id", "fault", "code", "outcome"),
-    [("guide-system-fine", (), 0, "passed"), ("guide-system-fault", ("--fault", "forgets-names"), 1, "failed")],
+    ("fault", "code", "outcome"),
+    [((), 0, "passed"), (("--fault", "forgets-names"), 1, "failed")],
+    ids=["right", "wrong"],
 )
 def test_a_run_judges_the_system_and_leaves_nothing(
-    copy_with: Callable[[str], Copy], port: int, run_id: str, fault: tuple[str, ...], code: int, outcome: str
+    copy_with: Callable[[str], Copy], port: int, fault: tuple[str, ...], code: int, outcome: str
 ) -> None:
-    copy = copy_with("system")
+    copy, run_id = copy_with("system"), new_run_id()
     ran = copy.proving_ground(
         "run", "nightly", "--inventory", "greeter", "--run-id", run_id, "--extra-vars", f"greeter_port={port}", *fault
     )
@@ -45,3 +47,10 @@ def test_a_run_judges_the_system_and_leaves_nothing(
     assert {phase["name"]: phase["status"] for phase in found["phases"]}["destroy"] == "passed"
     assert tagged(run_id) == []
     assert list((copy.state / "runs").iterdir()) == []
+
+
+def test_a_wrong_variable_is_a_matter_of_configuration(copy_with: Callable[[str], Copy]) -> None:
+    copy = copy_with("system")
+    ran = copy.proving_ground("run", "nightly", "--inventory", "greeter", "--extra-vars", "greeter_port=80")
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "configuration: validate: greeter_port must be 1024 to 65535, found 80" in ran.stdout
