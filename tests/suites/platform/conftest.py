@@ -95,7 +95,7 @@ def service(name: str, namespace: str) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": PORT}]},
+        "spec": {"selector": {"app": name}, "ports": [{"port": PORT, "targetPort": PORT}]},
     }
 
 

@@ -45,7 +45,7 @@ async def _served(seen: Seen, namespace: str) -> str:
     """Make a deployment with a Service, and return the Service's URL when it answers."""
     await seen.cluster.create(seen.deployment("web", namespace, 2))
     made = await seen.cluster.create(seen.service("web", namespace))
-    url = f"http://{made['spec']['clusterIP']}"
+    url = f"http://{made['spec']['clusterIP']}:{PORT}"
     await seen.until_ready(namespace, 2, "web")
     await seen.until_health(url, 200, 10)
     return url
