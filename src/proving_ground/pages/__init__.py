@@ -31,7 +31,8 @@ def pages(project: Project) -> dict[Path, str]:
     made[reference / "roles.md"] = roles_index(roles)
     made |= {role / "README.md": role_readme(role) for role in roles}
     made[reference / "suites.md"] = suites_index(suites)
-    made |= {reference / "suites" / f"{suite.definition.name}.md": suite_page(suite) for suite in suites}
+    folder = reference / "suites"
+    made |= {folder / f"{suite.definition.name}.md": suite_page(suite, folder) for suite in suites}
     return made
 
 

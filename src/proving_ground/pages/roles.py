@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from proving_ground.pages.markdown import NOTE, cell, table
+from proving_ground.pages.markdown import NOTE, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+# Markup of Ansible's documentation for code, values, options and emphasis:
+# https://docs.ansible.com/ansible/latest/dev_guide/ansible_markup.html
+_MARKUP = re.compile(r"\b([CVOEBI])\(([^()]*)\)")
+_MARKS = {"B": "**", "I": "*"}
 
 
 def _specs(role: Path) -> dict[str, Any]:
@@ -24,7 +30,9 @@ def _defaults(role: Path) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return " ".join(value) if isinstance(value, list) else str(value or "")
+    """Return a description, which is a paragraph or a list of them, as one paragraph of Markdown."""
+    paragraph = " ".join(str(line) for line in value) if isinstance(value, list) else str(value or "")
+    return _MARKUP.sub(lambda match: f"{_MARKS.get(match[1], '`')}{match[2]}{_MARKS.get(match[1], '`')}", paragraph)
 
 
 def _default(name: str, defaults: dict[str, Any]) -> str:
@@ -32,7 +40,7 @@ def _default(name: str, defaults: dict[str, Any]) -> str:
         return ""
     value = defaults[name]
     shown = value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True, width=10**6).strip()
-    shown = cell(shown.removesuffix("...").strip())
+    shown = " ".join(shown.removesuffix("...").split())
     limit = 80
     return f"`{shown}`" if 0 < len(shown) <= limit else ("`''`" if not shown else "see `defaults/main.yml`")
 
@@ -55,7 +63,7 @@ def role_readme(role: Path) -> str:
     specs, defaults = _specs(role), _defaults(role)
     main = specs.get("main", {})
     parts = [NOTE, f"\n# {role.name}\n", f"\n{main.get('short_description', '').rstrip('.')}.\n"]
-    parts += [f"\n{' '.join(line.split())}\n" for line in _lines(main.get("description"))]
+    parts += [f"\n{' '.join(_text(line).split())}\n" for line in _lines(main.get("description"))]
     extra = role / "docs.md"
     if extra.is_file():
         parts.append("\n" + extra.read_text(encoding="utf-8").strip() + "\n")
@@ -65,6 +73,9 @@ def role_readme(role: Path) -> str:
         parts.append(f"\n## {title}\n")
         if entry != "main":
             parts.append(f"\n{spec.get('short_description', '').rstrip('.')}.\n")
+        if entry != "main" and options and options == main.get("options"):
+            parts.append("\nTakes the same variables as above.\n")
+            continue
         parts.append("\n" + (_options(options, defaults) if options else "Takes no variables of its own.\n"))
     return "".join(parts)
 

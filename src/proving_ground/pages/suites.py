@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from proving_ground.pages.markdown import NOTE, table
+from proving_ground.pages.markdown import NOTE, moved, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,13 +30,14 @@ def suites_index(suites: Sequence[FoundSuite]) -> str:
     return f"{NOTE}\n# Suites\n\n{table(('Suite', 'Judges', 'Systems', 'Capabilities'), rows)}"
 
 
-def suite_page(suite: FoundSuite) -> str:
-    """Return the page of a suite; generated checks are described in ``docs.md`` beside suite.yml."""
+def suite_page(suite: FoundSuite, folder: Path) -> str:
+    """Return the page of a suite for a folder; generated checks are described in ``docs.md`` beside suite.yml."""
     definition = suite.definition
     parts = [NOTE, f"\n# Suite `{definition.name}`\n\n{definition.description.rstrip('.').strip()}.\n"]
     extra = suite.directory / "docs.md"
     if extra.is_file():
-        parts.append("\n" + extra.read_text(encoding="utf-8").strip() + "\n")
+        text = extra.read_text(encoding="utf-8").strip()
+        parts.append(f"\n{moved(text, suite.directory, folder)}\n")
     checks = sorted(_checks(suite.directory, definition.name))
     if checks:
         parts.append("\n## Checks\n\n" + table(("Check", "Earliest stage", "Proves"), checks))
@@ -52,15 +53,23 @@ def suite_page(suite: FoundSuite) -> str:
 def _checks(directory: Path, suite: str) -> Iterator[tuple[str, str, str]]:
     for file in sorted(directory.rglob("test_*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
+        shared = [mark for node in tree.body if isinstance(node, ast.Assign) for mark in _module_marks(node)]
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                yield _row(node, suite)
+                yield _row(node, suite, shared)
 
 
-def _row(node: ast.FunctionDef | ast.AsyncFunctionDef, suite: str) -> tuple[str, str, str]:
+def _module_marks(node: ast.Assign) -> list[ast.expr]:
+    """Return the marks of an assignment to ``pytestmark``."""
+    if "pytestmark" not in {target.id for target in node.targets if isinstance(target, ast.Name)}:
+        return []
+    return node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else [node.value]
+
+
+def _row(node: ast.FunctionDef | ast.AsyncFunctionDef, suite: str, shared: Sequence[ast.expr]) -> tuple[str, str, str]:
     name = node.name.removeprefix("test_").replace("_", "-")
     stage = ""
-    for decorator in node.decorator_list:
+    for decorator in (*shared, *node.decorator_list):
         call = decorator if isinstance(decorator, ast.Call) else None
         mark = ast.unparse(call.func if call else decorator).rpartition(".")[2]
         if mark in _STAGES:
