@@ -81,9 +81,7 @@ def compare(
         ]
     # A check that is skipped without the fault is skipped under it, whatever pattern covers its id.
     expected = sorted(
-        check
-        for check, seen in baseline.items()
-        if seen.outcome != "skipped" and matches(check, expectation.must_fail)
+        check for check, seen in baseline.items() if seen.outcome != "skipped" and matches(check, expectation.must_fail)
     )
     blocked: list[str] = []
     for check in sorted({*baseline, *outcomes}):
