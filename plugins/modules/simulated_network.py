@@ -88,7 +88,8 @@ from ansible_collections.proving.ground.plugins.module_utils import processes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FIRST, LAST = 64, 250
+FIRST = 64
+LAST = 250
 
 
 class NetworkError(Exception):

@@ -64,7 +64,8 @@ def test_it_holds_no_bytecode_and_nothing_private(members: list[str]) -> None:
 
 
 def test_every_module_and_role_of_the_tree_is_in_it(members: list[str]) -> None:
-    for path in [*ROOT.glob("plugins/*/*.py"), *ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/*.yml")]:
+    patterns = ("plugins/*/*.py", "roles/*/*.md", "roles/*/tasks/*.yml", "roles/*/templates/*", "playbooks/*.yml")
+    for path in [path for pattern in patterns for path in ROOT.glob(pattern)]:
         assert str(path.relative_to(ROOT)) in members
 
 
