@@ -25,13 +25,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(ExitCode.CONFIGURATION, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def parser() -> Parser:
-    """Return the parser of all verbs."""
+def parser(verb: str | None = None) -> Parser:
+    """Return the parser of all verbs, or of one: importing what the others need takes longer than some verbs."""
     root = Parser(prog="proving-ground", description=__doc__)
     root.add_argument("--version", action="version", version=f"proving-ground {__version__}")
     subparsers = root.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
-    for verb in VERBS:
-        importlib.import_module(f"proving_ground.cli.{verb}").add_parser(subparsers)
+    for name in [verb] if verb in VERBS else VERBS:
+        importlib.import_module(f"proving_ground.cli.{name}").add_parser(subparsers)
     return root
 
 
@@ -44,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 passed, 1 failed, 2 infrastructure, 3 configuration, 130 interrupted.
     """
-    arguments = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = parser(given[0] if given else None).parse_args(given)
     try:
         return int(arguments.run(arguments))
     except ProvingGroundError as error:

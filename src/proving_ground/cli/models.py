@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
         "--engine", choices=("builtin", "chainsaw"), default="builtin", help="what runs them (default: builtin)"
     )
     test.add_argument("--skip-tests", action="store_true", help="generate only")
-    for verb in (make, test):
+    for verb in (show, make, test):
         verb.add_argument("--values", type=Path, metavar="FILE", help="values.yaml (default: the one beside the CSV)")
 
 
@@ -105,6 +105,8 @@ def _with_table(arguments: argparse.Namespace, action: Callable[[Table], int]) -
 
 
 def _show_preview(arguments: argparse.Namespace, table: Table) -> int:
+    if arguments.values:
+        _warn(values.check([arguments.values], table.rows))
     _print(preview.preview(table))
     made = _plan(arguments, table)
     if arguments.full:

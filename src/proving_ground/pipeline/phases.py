@@ -102,7 +102,10 @@ def _describe(data: dict[str, Any], *, unreachable: bool) -> tuple[str, str]:
     host = data.get("host", "")
     where = f"{host}: " if host not in {"", "localhost"} else ""
     first = "unreachable: " if unreachable else ""
-    summary = " ".join(message.splitlines()[0].split()) if message else ""
+    lines = message.splitlines()
+    # A line that announces others says nothing by itself.
+    told = lines[:2] if lines and lines[0].rstrip().endswith(":") else lines[:1]
+    summary = " ".join(" ".join(told).split())
     return f"{where}{first}{summary} (task: {task})", message[:_MESSAGE_LIMIT]
 
 
