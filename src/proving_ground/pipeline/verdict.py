@@ -9,6 +9,7 @@ from proving_ground.contracts.results import Verdict, VerdictOutcome
 from proving_ground.errors import ExitCode
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from proving_ground.contracts.results import SuiteResult, Test
@@ -30,11 +31,13 @@ class Cause:
         exit_code: What the run ends with because of it.
         line: One line for people.
         look_at: Where to look, relative to the artifacts directory.
+        since: When it began, where that is known: a check that failed before it decides instead.
     """
 
     exit_code: ExitCode
     line: str
     look_at: str = ""
+    since: dt.datetime | None = None
 
 
 def verdict_of(cause: Cause) -> Verdict:
@@ -65,12 +68,13 @@ def decide(
         The verdict. Among checks, the one that ended first decides; a suite that executed no check is a
         configuration error, and nothing selected is one, too.
     """
+    bad = sorted((test for test in tests if test.status in {"failed", "error"}), key=_end)
     if before is not None:
-        return verdict_of(before)
-    bad = [test for test in tests if test.status in {"failed", "error"}]
+        since = before.since.timestamp() if before.since is not None else 0.0
+        earlier = [test for test in bad if test.status == "failed" and test.started and _end(test) < since]
+        return verdict_of(_of_test(earlier[0], len(bad), len(tests)) if earlier else before)
     if bad:
-        first = min(bad, key=lambda test: test.started.timestamp() + test.duration if test.started else 0.0)
-        return verdict_of(_of_test(first, len(bad), len(tests)))
+        return verdict_of(_of_test(bad[0], len(bad), len(tests)))
     unjudged = _unjudged(suites)
     if unjudged is not None:
         return verdict_of(unjudged)
@@ -89,6 +93,10 @@ def _unjudged(suites: Sequence[SuiteResult]) -> Cause | None:
         if not suite.summary.passed + suite.summary.failed + suite.summary.errors:
             return Cause(ExitCode.CONFIGURATION, f"suite {suite.name} executed no check", "report.html")
     return None if suites else Cause(ExitCode.CONFIGURATION, "no suite was selected", "results.json")
+
+
+def _end(test: Test) -> float:
+    return test.started.timestamp() + test.duration if test.started else 0.0
 
 
 def _of_test(test: Test, bad: int, total: int) -> Cause:

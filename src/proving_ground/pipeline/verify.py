@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from proving_ground.contracts.platform import Platform
     from proving_ground.contracts.stages import Stage
     from proving_ground.pipeline.options import RunOptions
+    from proving_ground.pipeline.probing import ClusterWatch
     from proving_ground.pipeline.progress import Progress
     from proving_ground.pipeline.project import FoundSuite
     from proving_ground.pipeline.stopping import Stopping
@@ -32,6 +33,8 @@ _POLL = 0.05
 # A suite's clean-up after an interrupt: namespaces take about six seconds to go.
 _CLEANUP_LIMIT = 45.0
 _CLEANUP_PATIENCE = 60.0
+# Where a cluster is lost there is nothing to clean up in it.
+_LOST_PATIENCE = 20.0
 _GROUP_PATIENCE = 5.0
 
 
@@ -62,16 +65,25 @@ class Selection:
     left_out: dict[str, str]
 
 
+def check_names(suites: Sequence[FoundSuite], only: Sequence[str]) -> None:
+    """Check that suites exist.
+
+    Raises:
+        ConfigurationError: ``only`` names one that does not.
+    """
+    names = [suite.definition.name for suite in suites]
+    for name in only:
+        if name not in names:
+            raise ConfigurationError(f"suite {name!r} does not exist", where="--only", hint=nearest(name, names))
+
+
 def select_suites(suites: Sequence[FoundSuite], stage: Stage, only: Sequence[str], platform: Platform) -> Selection:
     """Choose the suites of a stage that this platform can be judged by.
 
     Raises:
         ConfigurationError: ``only`` names a suite that does not exist, or nothing is left.
     """
-    names = [suite.definition.name for suite in suites]
-    for name in only:
-        if name not in names:
-            raise ConfigurationError(f"suite {name!r} does not exist", where="--only", hint=nearest(name, names))
+    check_names(suites, only)
     selected, left_out = [], {}
     for suite in suites:
         definition = suite.definition
@@ -106,6 +118,7 @@ class Verifier:
         progress: Told of checks as they end.
         timeline: Told of suites, checks and notes.
         stopping: Asked whether to stop.
+        clusters: Asked whether a cluster was lost, which ends the suites.
     """
 
     def __init__(
@@ -120,6 +133,7 @@ class Verifier:
         progress: Progress,
         timeline: Timeline,
         stopping: Stopping,
+        clusters: ClusterWatch,
     ) -> None:
         self._root = root
         self._state = state
@@ -130,19 +144,24 @@ class Verifier:
         self._progress = progress
         self._timeline = timeline
         self._stopping = stopping
+        self._clusters = clusters
         self._directory = state / "verify"
         self._directory.mkdir(exist_ok=True)
 
     def run(self, suites: Sequence[FoundSuite]) -> list[SuiteProcess]:
-        """Run the suites to their end, or until the run has to stop."""
+        """Run the suites to their end, or until the run has to stop or a cluster is lost."""
         shared = [suite for suite in suites if not suite.definition.exclusive]
         batches = [shared] if shared else []
         batches += [[suite] for suite in suites if suite.definition.exclusive]
         done: list[SuiteProcess] = []
         for batch in batches:
-            if self._stopping.reason is None:
+            if not self._ends:
                 done += self._run_together(batch)
         return done
+
+    @property
+    def _ends(self) -> bool:
+        return self._stopping.reason is not None or self._clusters.lost is not None
 
     def _run_together(self, suites: Sequence[FoundSuite]) -> list[SuiteProcess]:
         waiting = list(suites)
@@ -153,11 +172,12 @@ class Verifier:
         while running or (waiting and asked_at is None):
             while waiting and asked_at is None and len(running) < limit:
                 running.append(self._start(waiting.pop(0)))
-            if asked_at is None and self._stopping.reason is not None:
+            if asked_at is None and self._ends:
                 asked_at = time.monotonic()
                 for suite in running:
                     suite.process.send_signal(signal.SIGINT)
-            if asked_at is not None and time.monotonic() > asked_at + _CLEANUP_PATIENCE:
+            patience = _LOST_PATIENCE if self._clusters.lost is not None else _CLEANUP_PATIENCE
+            if asked_at is not None and time.monotonic() > asked_at + patience:
                 for suite in running:
                     _kill_group(suite.process)
             for suite in list(running):

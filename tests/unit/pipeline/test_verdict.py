@@ -82,3 +82,15 @@ def test_a_suite_that_died_could_not_be_judged() -> None:
     verdict = decide(None, [check("a", "passed")], [suite(1, problem="pytest died")])
     assert verdict.exit_code == ExitCode.INFRASTRUCTURE
     assert "pytest died" in verdict.cause
+
+
+def test_a_check_that_failed_before_the_cluster_was_lost_decides() -> None:
+    lost = Cause(ExitCode.INFRASTRUCTURE, "cluster default does not answer", since=NOON + dt.timedelta(seconds=30))
+    tests = [check("b", "error", after=40, infrastructure=True), check("a", "failed", after=10)]
+    verdict = decide(lost, tests, [suite(0, 2)])
+    assert (verdict.exit_code, verdict.cause) == (1, "s/a: broke (and 1 more of 2)")
+
+
+def test_a_check_that_failed_after_the_cluster_was_lost_does_not_decide() -> None:
+    lost = Cause(ExitCode.INFRASTRUCTURE, "cluster default does not answer", since=NOON + dt.timedelta(seconds=5))
+    assert decide(lost, [check("a", "failed", after=10)], [suite(0, 1)]).exit_code == ExitCode.INFRASTRUCTURE
