@@ -100,7 +100,9 @@ def clean(runs: Sequence[str] = (), *, kept_too: bool = False, dry_run: bool = F
             raise ConfigurationError(f"run {name!r} has left nothing", hint=f"known: {', '.join(existing) or 'none'}")
     for state in existing.values() if not runs else [existing[name] for name in runs]:
         owner = state.owner()
-        if owner is None and not runs and time.time() - state.directory.stat().st_mtime < _CLAIM_PATIENCE:
+        if owner is None and not state.directory.exists():
+            continue  # it ended by itself while others were looked at
+        if owner is None and not runs and time.time() - state.changed < _CLAIM_PATIENCE:
             result.living.append(f"{state.run_id}: is being started")
             continue
         if owner is not None and owner.process.alive:

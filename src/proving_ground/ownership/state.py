@@ -90,6 +90,14 @@ class RunState:
         return cls(run_id=run_id, directory=state_home() / check_run_id(run_id))
 
     @property
+    def changed(self) -> float:
+        """When the directory was changed last, in seconds since the epoch; 0 where it is gone by now."""
+        try:
+            return self.directory.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    @property
     def platform_file(self) -> Path:
         """platform.json as the playbooks write it."""
         return self.directory / "platform.json"
@@ -119,20 +127,28 @@ class RunState:
         try:
             self.directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.directory.mkdir(mode=0o700)
-        except FileExistsError:
-            raise ConfigurationError(
-                f"run {self.run_id} exists already",
-                where=str(self.directory),
-                hint=f"choose another --run-id, or remove it: proving-ground clean {self.run_id}",
-            ) from None
         except OSError as error:
+            if self.directory.exists():
+                raise ConfigurationError(
+                    f"run {self.run_id} exists already",
+                    where=str(self.directory),
+                    hint=f"choose another --run-id, or remove it: proving-ground clean {self.run_id}",
+                ) from None
             raise InfrastructureError(
                 f"the state directory cannot be made: {error.strerror}",
                 where=str(self.directory),
                 hint="set PROVING_GROUND_STATE to a directory that can be written",
             ) from error
-        self.write_owner(owner)
-        self.mask_file.touch(mode=0o600)
+        try:
+            self.write_owner(owner)
+            self.mask_file.touch(mode=0o600)
+        except (OSError, InfrastructureError) as error:
+            self.remove()
+            raise InfrastructureError(
+                "the state directory cannot be written",
+                where=str(self.directory),
+                hint="free space there, or set PROVING_GROUND_STATE to another directory",
+            ) from error
 
     def write_owner(self, owner: Owner) -> None:
         """Write owner.json."""
@@ -178,5 +194,5 @@ def all_runs() -> list[RunState]:
     home = state_home()
     if not home.is_dir():
         return []
-    entries = sorted((entry for entry in home.iterdir() if entry.is_dir()), key=lambda entry: entry.stat().st_mtime)
-    return [RunState(run_id=entry.name, directory=entry) for entry in entries if RUN_ID.match(entry.name)]
+    runs = (RunState(run_id=entry.name, directory=entry) for entry in home.iterdir() if RUN_ID.match(entry.name))
+    return sorted((run for run in runs if run.directory.is_dir()), key=lambda run: run.changed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from proving_ground.errors import InfrastructureError
 from proving_ground.files import write_atomically
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ def mask_text(text: str, secrets: Iterable[str]) -> str:
 
 
 def mask_directory(directory: Path, secrets: list[str]) -> list[Path]:
-    """Replace every secret in every file below a directory; return the files that held one."""
+    """Replace every secret in every file below a directory; return the files that held one.
+
+    A file that cannot be written anew, on a full disk say, is removed.
+    """
     needles = [secret.encode() for secret in secrets]
     changed = []
     for path in directory.rglob("*"):
@@ -97,6 +101,9 @@ def mask_directory(directory: Path, secrets: list[str]) -> list[Path]:
             continue
         for needle in needles:
             content = content.replace(needle, MASK.encode())
-        write_atomically(path, content)
+        try:
+            write_atomically(path, content)
+        except InfrastructureError:
+            path.unlink()
         changed.append(path)
     return changed
