@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proving_ground.aim import catalogue, silogen
-from proving_ground.aim.access import read_kubeconfig
 from proving_ground.aim.operator import serve
 from proving_ground.aim.reconciler import Settings
 from proving_ground.aim.status import GROUPS
 from proving_ground.errors import ConfigurationError, ExitCode, ProvingGroundError
+from proving_ground.kube.kubeconfig import read_access
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
         images = catalogue.read(options.catalogue)
-        access = read_kubeconfig(options.kubeconfig)
+        access = read_access(options.kubeconfig)
         settings = Settings(group=options.api_group, gpu_resource=options.gpu_resource)
         health = address(options.health)
         logging.getLogger(__name__).info("%s, %d images, %s", options.api_group, len(images), access.server)

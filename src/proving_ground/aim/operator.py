@@ -10,12 +10,13 @@ import aiohttp.web
 import kopf
 
 from proving_ground.aim import objects
-from proving_ground.aim.access import Access, Api
+from proving_ground.aim.access import Api, for_kopf
 from proving_ground.aim.reconciler import Reconciler, Settings
 from proving_ground.aim.status import VERSION
 
 if TYPE_CHECKING:
     from proving_ground.aim.catalogue import Catalogue
+    from proving_ground.kube.kubeconfig import Access
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def registry_for(reconciler: Reconciler, access: Access, group: str) -> kopf.Ope
 
     @kopf.on.login(registry=registry)
     def login(**_: Any) -> kopf.ConnectionInfo:
-        return access.for_kopf()
+        return for_kopf(access)
 
     @kopf.on.startup(registry=registry)
     async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:

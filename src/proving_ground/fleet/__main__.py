@@ -20,11 +20,11 @@ from proving_ground.errors import ConfigurationError, ProvingGroundError
 from proving_ground.fleet.control import control_app
 from proving_ground.fleet.fleet import Fleet, Settings
 from proving_ground.fleet.http import PlainServer
-from proving_ground.fleet.kubeconfig import read_access
 from proving_ground.fleet.kubelet import kubelet_app
 from proving_ground.fleet.kubernetes import KubernetesSource
 from proving_ground.fleet.listen import Listener, listen
 from proving_ground.fleet.options import Options, parse
+from proving_ground.kube.kubeconfig import read_access
 
 if TYPE_CHECKING:
     from proving_ground.fleet.logs import PodLog

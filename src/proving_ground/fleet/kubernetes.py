@@ -14,9 +14,11 @@ import aiohttp
 
 from proving_ground.fleet.source import Change, NamespaceChange, PodChange, ServiceChange
 from proving_ground.fleet.views import Key, Manifest, PodView, faults_of, pod_view, service_view
+from proving_ground.kube import tls
+from proving_ground.kube.credentials import written
 
 if TYPE_CHECKING:
-    from proving_ground.fleet.kubeconfig import Access
+    from proving_ground.kube.kubeconfig import Access
 
 LOG = logging.getLogger(__name__)
 _MERGE = "application/merge-patch+json"
@@ -73,10 +75,15 @@ class KubernetesSource:
 
     Args:
         access: How to reach its API server.
+
+    Raises:
+        ConfigurationError: The access cannot be used.
     """
 
     def __init__(self, access: Access) -> None:
-        self._access = access
+        self._server = access.server
+        self._credential = written(access)
+        self._tls = tls.context(access, self._credential) if access.server.startswith("https:") else False
         self._opened: aiohttp.ClientSession | None = None
         self._turn = asyncio.Semaphore(_PARALLEL)
         self._queue: asyncio.Queue[Change | BaseException] = asyncio.Queue()
@@ -87,12 +94,12 @@ class KubernetesSource:
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
             headers = {"user-agent": "proving-ground-fleet"}
-            if self._access.token:
-                headers["authorization"] = f"Bearer {self._access.token}"
+            if self._credential.authorization:
+                headers["authorization"] = self._credential.authorization
             self._opened = aiohttp.ClientSession(
-                base_url=self._access.server,
+                base_url=self._server,
                 headers=headers,
-                connector=aiohttp.TCPConnector(ssl=self._access.tls, limit=0, keepalive_timeout=60),
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=60),
                 timeout=_TIMEOUT,
                 skip_auto_headers=("accept-encoding",),
             )

@@ -89,6 +89,19 @@ class Cluster:
         answer: dict[str, Any] = await self._connection.request("GET", "/version")
         return answer
 
+    async def raw(self, path: str, params: Mapping[str, str | int | bool] | None = None) -> str:
+        """Return what is at a path of the API server as text: ``/readyz``, ``/metrics``, a proxied path.
+
+        Args:
+            path: URL path.
+            params: Query parameters.
+
+        Raises:
+            ApiError: The API server refused it.
+        """
+        answer: str = await self._connection.request("GET", path, params=params, text=True)
+        return answer
+
     async def resource(self, api_version: str, kind: str) -> ResourceType:
         """Return how a kind is served; asks the API server again when it is not known yet.
 

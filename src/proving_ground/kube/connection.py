@@ -1,4 +1,4 @@
-"""One pool of HTTP connections to one API server, with retries."""
+"""HTTP connections to one API server, with retries."""
 
 from __future__ import annotations
 
@@ -6,30 +6,38 @@ import asyncio
 import contextlib
 import json
 import logging
-import ssl
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from proving_ground.errors import ConfigurationError, InfrastructureError
-from proving_ground.kube.errors import ApiError, api_error
+from proving_ground.kube import tls
+from proving_ground.kube.credentials import Credential, obtain
+from proving_ground.kube.errors import ApiError, StreamError, api_error
+from proving_ground.kube.kubeconfig import Access, read_access
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from kr8s._auth import KubeAuth
+    Params = Mapping[str, str | int | bool]
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 12.0
 """Seconds for which an unreachable or failing API server is asked again."""
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _UNAUTHORIZED = 401
-_REQUEST_TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=None)
-_LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=60.0)
-_STREAM_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+_CONNECT_SECONDS = 5.0
+_REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=30.0)
+_CONNECTIONS = 32
+"""Of requests, at once; more only queue inside the API server, and each costs a TLS handshake."""
+_KEEPALIVE_SECONDS = 60.0
+_STREAM_BUFFER = 1 << 20
+_POSTPONED_SECONDS = 5.0
+_LOST = (aiohttp.ClientError, OSError, TimeoutError)
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ConnectionRefusedError)
 
 
 class Connection:
@@ -40,98 +48,98 @@ class Connection:
         requests: How many requests were sent, retries and watches included.
     """
 
-    def __init__(self, auth: KubeAuth | None, *, patience: float = PATIENCE, server: str = "") -> None:
-        self._auth = auth
-        self._server = server
+    def __init__(
+        self,
+        access: Access,
+        credential: Credential | None = None,
+        *,
+        patience: float = PATIENCE,
+        read: Callable[[], Access] | None = None,
+    ) -> None:
+        self._access = access
+        self._credential = credential or Credential()
+        self._read = read
         self._patience = patience
-        self._client: httpx.AsyncClient | None = None
-        self._streams: httpx.AsyncClient | None = None
+        self._client: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
+        self._replaced: list[aiohttp.ClientSession] = []
         self._renewal = asyncio.Lock()
         self.requests = 0
 
     @classmethod
     async def open(cls, kubeconfig: Path, context: str | None = None, *, patience: float = PATIENCE) -> Connection:
-        """Read the kubeconfig and prepare the pool; nothing is sent yet.
+        """Read the kubeconfig, run its credential plugin if it has one, and prepare; nothing is sent yet.
 
         Raises:
-            ConfigurationError: The kubeconfig cannot be read or has no such context.
+            ConfigurationError: The kubeconfig cannot be used or has no such context.
         """
-        # kr8s costs a second of CPU to import, which a collection without a cluster should not pay. Its
-        # authentication is used alone: its own client would first ask for the version and warn about a newer one.
-        from kr8s._auth import KubeAuth  # noqa: PLC0415
 
-        if not await asyncio.to_thread(kubeconfig.is_file):
-            raise ConfigurationError("there is no kubeconfig", where=str(kubeconfig))
-        auth = KubeAuth(kubeconfig=str(kubeconfig), context=context, serviceaccount="")
-        try:
-            await auth.reauthenticate()
-        except Exception as error:
-            raise ConfigurationError(f"the kubeconfig cannot be used: {error}", where=str(kubeconfig)) from error
-        connection = cls(auth, patience=patience)
-        await connection._prepare(auth)
+        def read() -> Access:
+            return read_access(kubeconfig, context)
+
+        access = read()
+        connection = cls(access, await obtain(access), patience=patience, read=read)
+        connection._prepare()
         return connection
 
     @classmethod
-    def over(cls, transport: httpx.AsyncBaseTransport, server: str, *, patience: float = PATIENCE) -> Connection:
-        """Return a connection over a transport of the caller's, without authentication."""
-        connection = cls(None, patience=patience, server=server)
-        connection._client, connection._streams = (
-            httpx.AsyncClient(base_url=server, transport=transport, trust_env=False) for _ in range(2)
-        )
+    def over(
+        cls,
+        connector: aiohttp.BaseConnector,
+        server: str,
+        *,
+        patience: float = PATIENCE,
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+    ) -> Connection:
+        """Return a connection over a connector of the caller's, who closes it, without authentication."""
+        connection = cls(Access(server), patience=patience)
+        connection._client = _session(connector, middlewares=middlewares, connector_owner=False)
+        connection._streams = _session(connector, middlewares=middlewares, connector_owner=False)
         return connection
 
     @property
     def server(self) -> str:
         """The API server's URL."""
-        return self._auth.server if self._auth else self._server
+        return self._access.server
 
     async def close(self) -> None:
         """Close every connection."""
-        for client in (self._client, self._streams):
-            if client is not None:
-                await client.aclose()
+        sessions = [*self._replaced, self._client, self._streams]
         self._client = self._streams = None
+        self._replaced.clear()
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
-    async def _prepare(self, auth: KubeAuth) -> None:
-        try:
-            verify = await auth.ssl_context()  # type: ignore[no-untyped-call]  # kr8s leaves it so
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(
-                f"the certificates of the kubeconfig cannot be used: {error}", where=self.server
-            ) from error
-        finally:
-            _forget_temporary_files(auth)
-        headers = {"user-agent": "proving-ground", "accept": "application/json"}
-        if auth.token:
-            headers["authorization"] = f"Bearer {auth.token}"
-        old = (self._client, self._streams)
+    def _prepare(self) -> None:
+        """Make the sessions; those that were used so far stay until the end, for what is still on its way."""
+        self._replaced += [session for session in (self._client, self._streams) if session is not None]
+        verified = tls.context(self._access, self._credential) if self.server.startswith("https:") else False
+        self._client = _session(
+            aiohttp.TCPConnector(ssl=verified, limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS)
+        )
+        self._streams = _session(aiohttp.TCPConnector(ssl=verified, limit=0, force_close=True))
 
-        def client(limits: httpx.Limits) -> httpx.AsyncClient:
-            return httpx.AsyncClient(
-                base_url=auth.server,
-                headers=headers,
-                verify=verify,
-                limits=limits,
-                timeout=_REQUEST_TIMEOUT,
-                proxy=auth.proxy,
-                trust_env=False,
-            )
-
-        self._client, self._streams = client(_LIMITS), client(_STREAM_LIMITS)
-        for used in old:
-            if used is not None:
-                await used.aclose()
-
-    def _extensions(self) -> dict[str, Any]:
-        name = self._auth.tls_server_name if self._auth else None
-        return {"sni_hostname": name} if name else {}
+    def _options(self, params: Params | None, content_type: str = "") -> dict[str, Any]:
+        """Return what every request says besides its method, URL and body."""
+        headers = {"content-type": content_type} if content_type else {}
+        if self._credential.authorization:
+            headers["authorization"] = self._credential.authorization
+        options: dict[str, Any] = {"headers": headers, "allow_redirects": False}
+        if params:
+            options["params"] = {k: str(v).lower() if isinstance(v, bool) else v for k, v in params.items()}
+        if self._access.server_name:
+            options["server_hostname"] = self._access.server_name
+        if self._access.proxy:
+            options["proxy"] = self._access.proxy
+        return options
 
     async def request(
         self,
         method: str,
         path: str,
         *,
-        params: Mapping[str, str | int | bool] | None = None,
+        params: Params | None = None,
         body: object = None,
         content_type: str = "application/json",
         repeatable: bool = True,
@@ -152,61 +160,98 @@ class Connection:
         Raises:
             ApiError: The API server refused it; its subclasses name the usual reasons.
             InfrastructureError: The API server could not be reached, or kept failing.
+            ConfigurationError: The kubeconfig's credential ran out, and there is no new one to be had.
         """
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        headers = {"content-type": content_type} if content is not None else None
+        url, asked = self._url(path), f"{method} {path}"
         deadline = time.monotonic() + self._patience
         pause, renewed = 0.05, False
         while True:
             problem: str
-            client = self._client
-            if client is None:
-                raise InfrastructureError("the connection is closed", where=self.server)
+            await self._keep_fresh()
+            used = self._credential
             self.requests += 1
             try:
-                response = await client.request(
-                    method, path, params=params, content=content, headers=headers, extensions=self._extensions()
+                status, answer, wait = await self._exchange(
+                    method, url, data=content, **self._options(params, content_type if content is not None else "")
                 )
-            except (httpx.HTTPError, ssl.SSLError, OSError) as error:
-                problem = f"{type(error).__name__}: {error}".rstrip(": ")
-                again = repeatable or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            except _LOST as error:
+                problem = _said(error)
+                again = repeatable or isinstance(error, _NOT_SENT)
             else:
-                if response.status_code < 400:  # noqa: PLR2004  # HTTP's own boundary
-                    return response.text if text else response.json()
-                failure = _refusal(response, f"{method} {path}")
-                if response.status_code == _UNAUTHORIZED and not renewed:
+                if status < 400:  # noqa: PLR2004  # HTTP's own boundary
+                    return answer.decode(errors="replace") if text else self._parsed(answer, asked)
+                failure = _refusal(status, answer, asked)
+                if status == _UNAUTHORIZED and not renewed:
                     renewed = True
-                    await self._renew(client)
+                    await self._renew(used)
                     continue
-                if response.status_code not in _TRANSIENT:
+                if status not in _TRANSIENT:
                     raise failure
                 problem = str(failure)
-                again = repeatable or response.status_code == 429  # noqa: PLR2004  # too many requests
+                again = repeatable or status == 429  # noqa: PLR2004  # too many requests
                 if not again:
                     raise failure
-                pause = max(pause, min(float(response.headers.get("retry-after") or 0), 1.0))
+                pause = max(pause, min(wait, 1.0))
             if not again or time.monotonic() + pause > deadline:
                 raise InfrastructureError(
-                    f"the API server does not answer {method} {path}: {problem}",
-                    where=self.server,
-                    hint="is the cluster up?",
+                    f"the API server does not answer {asked}: {problem}", where=self.server, hint="is the cluster up?"
                 )
-            LOG.debug("%s %s: %s; again in %.2f s", method, path, problem, pause)
+            LOG.debug("%s: %s; again in %.2f s", asked, problem, pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
-    async def _renew(self, used: httpx.AsyncClient) -> None:
-        """Authenticate anew (a token expired), once for all requests that found out together."""
+    async def _exchange(self, method: str, url: URL, **options: Any) -> tuple[int, bytes, float]:
+        """Send once; return the status, the body, and the seconds to wait that the answer asks for."""
+        if self._client is None:
+            raise InfrastructureError("the connection is closed", where=self.server)
+        async with self._client.request(method, url, **options) as response:
+            wait = response.headers.get("retry-after") or ""
+            return response.status, await response.read(), float(wait) if wait.isdecimal() else 0.0
+
+    def _url(self, path: str) -> URL:
+        return URL(self.server + path)
+
+    def _parsed(self, answer: bytes, asked: str) -> Any:
+        try:
+            return json.loads(answer)
+        except ValueError as error:
+            raise InfrastructureError(
+                f"{asked} was not answered with JSON", where=self.server, hint="is it an API server?"
+            ) from error
+
+    async def _keep_fresh(self) -> None:
+        """Replace a credential that has run out; where that fails, the API server may still take the old one."""
+        used = self._credential
+        if used.expires > time.time():
+            return
         async with self._renewal:
-            if self._client is used and self._auth is not None:
-                await self._auth.reauthenticate()
-                await self._prepare(self._auth)
+            if self._credential is not used:
+                return
+            try:
+                await self._use(self._access)
+            except ConfigurationError as error:
+                LOG.warning("%s", error)
+                later = time.time() + _POSTPONED_SECONDS
+                self._credential = Credential(used.authorization, used.certificate, used.key, later)
+
+    async def _renew(self, used: Credential) -> None:
+        """Authenticate anew, once for all requests that found out together that they have to."""
+        async with self._renewal:
+            if self._credential is used and self._read is not None:
+                await self._use(self._read())
+
+    async def _use(self, access: Access) -> None:
+        """Take the credential of a kubeconfig as it is now."""
+        new, old = await obtain(access), self._credential
+        other = (new.certificate, new.key, access.ca) != (old.certificate, old.key, self._access.ca)
+        self._access, self._credential = access, new
+        if other and self._client is not None:
+            self._prepare()
 
     @contextlib.asynccontextmanager
-    async def lines(
-        self, path: str, params: Mapping[str, str | int | bool], *, silence: float
-    ) -> AsyncIterator[AsyncIterator[str]]:
-        """Open a stream and yield its lines as they come; no retries, the caller has to resume.
+    async def lines(self, path: str, params: Params, *, silence: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a stream and yield its lines as they come, however long; no retries, the caller has to resume.
 
         Args:
             path: URL path.
@@ -215,36 +260,68 @@ class Connection:
 
         Raises:
             ApiError: The API server refused it.
-            httpx.HTTPError: The connection failed.
+            StreamError: The connection failed, also while lines are read.
         """
+        await self._keep_fresh()
         if self._streams is None:
             raise InfrastructureError("the connection is closed", where=self.server)
         self.requests += 1
-        timeout = httpx.Timeout(silence, connect=5.0)
-        async with self._streams.stream(
-            "GET", path, params=params, timeout=timeout, extensions=self._extensions()
-        ) as response:
-            if response.is_error:
-                await response.aread()
-                raise _refusal(response, f"GET {path}")
-            yield response.aiter_lines()
+        used = self._credential
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                response = await stack.enter_async_context(
+                    self._streams.get(
+                        self._url(path),
+                        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence),
+                        read_bufsize=_STREAM_BUFFER,
+                        **self._options(params),
+                    )
+                )
+                if response.status >= 400:  # noqa: PLR2004  # HTTP's own boundary
+                    refusal = _refusal(response.status, await response.read(), f"GET {path}")
+                    if response.status == _UNAUTHORIZED and self._read is not None:
+                        await self._renew(used)
+                        raise StreamError(str(refusal))
+                    raise refusal
+            except _LOST as error:
+                raise StreamError(_said(error)) from error
+            yield _lines(response.content)
 
 
-def _refusal(response: httpx.Response, request: str) -> ApiError:
+def _session(connector: aiohttp.BaseConnector, **options: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        headers={"user-agent": "proving-ground", "accept": "application/json"},
+        timeout=_REQUEST_TIMEOUT,
+        skip_auto_headers=("accept-encoding",),  # compression costs more than a network near by
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        **options,
+    )
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    parts: list[bytes] = []
     try:
-        body: object = response.json()
+        async for part in content.iter_any():
+            first, *others = part.split(b"\n")
+            parts.append(first)
+            for other in others:
+                yield b"".join(parts)
+                parts = [other]
+    except _LOST as error:
+        raise StreamError(_said(error)) from error
+    if rest := b"".join(parts):
+        yield rest
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _refusal(status: int, answer: bytes, asked: str) -> ApiError:
+    try:
+        body: object = json.loads(answer)
     except ValueError:
-        body = response.text
-    return api_error(response.status_code, body, request)
-
-
-def _forget_temporary_files(auth: KubeAuth) -> None:
-    """Remove the keys and certificates that kr8s wrote out of an inline kubeconfig: they are loaded by now."""
-    user, cluster = auth._user, auth._cluster  # noqa: SLF001  # kr8s has no accessor
-    for source, key, written in (
-        (user, "client-key-data", auth.client_key_file),
-        (user, "client-certificate-data", auth.client_cert_file),
-        (cluster, "certificate-authority-data", auth.server_ca_file),
-    ):
-        if written and key in source and Path(str(written)).parent == Path(tempfile.gettempdir()):
-            Path(str(written)).unlink(missing_ok=True)
+        body = answer.decode(errors="replace")
+    return api_error(status, body, asked)

@@ -36,6 +36,10 @@ class ExpiredError(ApiError):
     """A watch asked for a resource version that the API server has forgotten: list again."""
 
 
+class StreamError(Exception):
+    """A stream ended as it should not have: its connection failed."""
+
+
 class WaitTimeoutError(AssertionError):
     """What was waited for did not come in time; the message ends with what was last seen."""
 

@@ -1,7 +1,7 @@
 """An API server in memory, for tests of what uses a :class:`~proving_ground.kube.Cluster`.
 
-It speaks HTTP to the real client: discovery, get, list, create, merge patch, delete, finalizers, watches with
-resource versions, and the failures that a real one shows.
+It speaks HTTP to the real client, over a Unix socket: discovery, get, list, create, merge patch, delete, finalizers,
+watches with resource versions, and the failures that a real one shows.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ import contextlib
 import copy
 import json
 import re
+import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import aiohttp
+from aiohttp import web
 
 from proving_ground.kube.cluster import Cluster
 from proving_ground.kube.connection import Connection
 from proving_ground.kube.references import Object, ResourceType
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 _VERBS = frozenset({"get", "list", "watch", "create", "patch", "delete"})
 WIDGET = ResourceType("test.example/v1", "Widget", "widgets", namespaced=True, verbs=_VERBS)
@@ -38,7 +41,23 @@ _PATH = re.compile(
     r"^/(?:api/(?P<core>v1)|apis/(?P<group>[^/]+/[^/]+))"
     r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>[^/]+))?$"
 )
+_NUMBER = "x-number"
 _NAMESPACE_PATH = re.compile(r"^/api/v1/namespaces(?:/(?P<name>[^/]+))?$")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer: its status, and a value that is sent as JSON or a text that is sent as it is."""
+
+    status: int
+    json: Any = None
+    text: str | None = None
+
+    def response(self) -> web.Response:
+        """Return it as the server's response."""
+        body = json.dumps(self.json) if self.text is None else self.text
+        kind = "application/json" if self.text is None else "text/plain"
+        return web.Response(status=self.status, text=body, content_type=kind)
 
 
 class MemoryApi:
@@ -46,13 +65,13 @@ class MemoryApi:
 
     Attributes:
         requests: Each request as ``(method, path)``, watches as ``("WATCH", path)``.
-        answers: Called before each request; a response that it returns is the answer.
+        answers: Called before each request; an answer that it returns is given, an exception takes its place.
         keep_namespaces: Whether deleted namespaces stay, being deleted for ever.
     """
 
     def __init__(self, kinds: Iterable[ResourceType] = KINDS) -> None:
         self.requests: list[tuple[str, str]] = []
-        self.answers: Callable[[str, str], httpx.Response | Exception | None] = lambda _method, _path: None
+        self.answers: Callable[[str, str], Answer | Exception | None] = lambda _method, _path: None
         self.keep_namespaces = False
         self.logs: dict[str, str] = {}
         self._kinds = {(kind.api_version, kind.plural): kind for kind in kinds}
@@ -61,16 +80,25 @@ class MemoryApi:
         self._version = 0
         self._oldest = 0
         self._streams: set[_Stream] = set()
+        self._canned: dict[str, Answer] = {}
 
     @contextlib.asynccontextmanager
     async def cluster(self, *, patience: float = 0.2) -> AsyncIterator[Cluster]:
         """Give a client of this server."""
-        connection = Connection.over(httpx.MockTransport(self._handle), "http://memory", patience=patience)
-        cluster = Cluster(connection, Path("/nonexistent/kubeconfig"), patience=patience)
-        try:
-            yield cluster
-        finally:
-            await cluster.close()
+        with tempfile.TemporaryDirectory(prefix="memory-api-") as folder:
+            socket = str(Path(folder, "socket"))
+            runner = web.ServerRunner(web.Server(self._handle, handler_cancellation=True), shutdown_timeout=0)
+            await runner.setup()
+            connector = aiohttp.UnixConnector(socket, limit=0)
+            connection = Connection.over(connector, "http://memory", patience=patience, middlewares=[self._begin])
+            cluster = Cluster(connection, Path("/nonexistent/kubeconfig"), patience=patience)
+            try:
+                await web.UnixSite(runner, socket).start()
+                yield cluster
+            finally:
+                await cluster.close()
+                await connector.close()
+                await runner.cleanup()
 
     def count(self, method: str, part: str = "") -> int:
         """Return how many requests of a method had a text in their path."""
@@ -105,7 +133,7 @@ class MemoryApi:
     def break_watches(self) -> None:
         """End every watch as if the connection had failed."""
         for stream in list(self._streams):
-            stream.fail(httpx.ReadError("broken"))
+            stream.fail()
 
     def forget_history(self) -> None:
         """Forget all events, so that watches have to start anew."""
@@ -115,21 +143,33 @@ class MemoryApi:
 
     # Requests
 
-    async def _handle(self, request: httpx.Request) -> httpx.Response:
-        method, path, params = request.method, request.url.path, request.url.params
-        watching = params.get("watch") == "true"
-        self.requests.append(("WATCH" if watching else method, path))
-        canned = self.answers(self.requests[-1][0], path)
+    async def _begin(self, request: aiohttp.ClientRequest, go: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Note a request on its way out, and lose it where an exception is to take the place of its answer."""
+        watching = request.url.query.get("watch") == "true"
+        self.requests.append(("WATCH" if watching else request.method, request.url.path))
+        canned = self.answers(*self.requests[-1])
         if isinstance(canned, Exception):
             raise canned
         if canned is not None:
-            return canned
+            number = str(len(self.requests))
+            self._canned[number] = canned
+            request.headers[_NUMBER] = number
+        return await go(request)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        canned = self._canned.pop(request.headers.get(_NUMBER, ""), None)
+        if canned is not None:
+            return canned.response()
+        content = await request.read()
+        answer = self._respond(request.method, request.path, request.query, json.loads(content) if content else {})
+        return await answer.serve(request) if isinstance(answer, _Stream) else answer.response()
+
+    def _respond(self, method: str, path: str, params: Mapping[str, str], body: Object) -> Answer | _Stream:
         if path in {f"/api/{v}" if "/" not in v else f"/apis/{v}" for v, _ in self._kinds}:
             return self._discover(path)
-        body = json.loads(request.content) if request.content else {}
-        return self._answer(self.requests[-1][0], path, params, body)
+        return self._answer("WATCH" if params.get("watch") == "true" else method, path, params, body)
 
-    def _answer(self, method: str, path: str, params: httpx.QueryParams, body: Object) -> httpx.Response:
+    def _answer(self, method: str, path: str, params: Mapping[str, str], body: Object) -> Answer | _Stream:
         place = self._resolve(path)
         if place is None:
             return _status(404, "NotFound", "the server could not find the requested resource")
@@ -142,7 +182,7 @@ class MemoryApi:
             case "GET" if not name:
                 return self._list(kind, namespace, params)
             case "GET" if sub == "log":
-                return httpx.Response(200, text=self.logs.get(name, ""))
+                return Answer(200, text=self.logs.get(name, ""))
         return self._change(method, kind, (kind.api_version, kind.plural, namespace, name), body)
 
     def _resolve(self, path: str) -> tuple[ResourceType, str, str, str] | None:
@@ -154,35 +194,35 @@ class MemoryApi:
             return None
         return kind, match["namespace"] or "", match["name"] or "", match["sub"] or ""
 
-    def _change(self, method: str, kind: ResourceType, key: tuple[str, str, str, str], body: Object) -> httpx.Response:
+    def _change(self, method: str, kind: ResourceType, key: tuple[str, str, str, str], body: Object) -> Answer:
         obj = self._objects.get(key)
         if obj is None:
             return _status(404, "NotFound", f'{kind.plural} "{key[3]}" not found')
         if method == "PATCH":
-            return _json(self._store(kind, _merge(obj, body), "MODIFIED"))
+            return Answer(200, self._store(kind, _merge(obj, body), "MODIFIED"))
         if method == "DELETE":
             return self._delete(kind, key, obj)
-        return _json(obj)
+        return Answer(200, obj)
 
-    def _discover(self, path: str) -> httpx.Response:
+    def _discover(self, path: str) -> Answer:
         version = path.removeprefix("/apis/").removeprefix("/api/")
         resources = [
             {"name": kind.plural, "kind": kind.kind, "namespaced": kind.namespaced, "verbs": sorted(kind.verbs)}
             for kind in self._kinds.values()
             if kind.api_version == version
         ]
-        return _json({"kind": "APIResourceList", "resources": resources})
+        return Answer(200, {"kind": "APIResourceList", "resources": resources})
 
-    def _create(self, kind: ResourceType, namespace: str, body: Object) -> httpx.Response:
+    def _create(self, kind: ResourceType, namespace: str, body: Object) -> Answer:
         if kind.namespaced:
             body["metadata"]["namespace"] = namespace
             if ("v1", "namespaces", "", namespace) not in self._objects:
                 return _status(404, "NotFound", f'namespaces "{namespace}" not found')
         if self._key(kind, body) in self._objects:
             return _status(409, "AlreadyExists", f'{kind.plural} "{body["metadata"]["name"]}" already exists')
-        return _json(self._store(kind, body, "ADDED"), 201)
+        return Answer(201, self._store(kind, body, "ADDED"))
 
-    def _list(self, kind: ResourceType, namespace: str, params: httpx.QueryParams) -> httpx.Response:
+    def _list(self, kind: ResourceType, namespace: str, params: Mapping[str, str]) -> Answer:
         wanted = dict(part.split("=", 1) for part in params.get("labelSelector", "").split(",") if part)
         items = [
             {key: value for key, value in obj.items() if key not in {"apiVersion", "kind"}}
@@ -191,9 +231,9 @@ class MemoryApi:
             and (not namespace or place == namespace)
             and wanted.items() <= (obj["metadata"].get("labels") or {}).items()
         ]
-        return _json({"kind": "List", "metadata": {"resourceVersion": str(self._version)}, "items": items})
+        return Answer(200, {"kind": "List", "metadata": {"resourceVersion": str(self._version)}, "items": items})
 
-    def _delete(self, kind: ResourceType, key: tuple[str, str, str, str], obj: Object) -> httpx.Response:
+    def _delete(self, kind: ResourceType, key: tuple[str, str, str, str], obj: Object) -> Answer:
         held = bool(obj["metadata"].get("finalizers")) or (kind.kind == "Namespace" and self.keep_namespaces)
         if kind.kind == "Namespace":
             for inner, other in [(k, o) for k, o in self._objects.items() if k[2] == key[3]]:
@@ -203,19 +243,19 @@ class MemoryApi:
                     self._drop(inner, other)
         if held:
             obj["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-            return _json(self._store(kind, obj, "MODIFIED"))
+            return Answer(200, self._store(kind, obj, "MODIFIED"))
         self._drop(key, obj)
-        return _json({"kind": "Status", "status": "Success"})
+        return Answer(200, {"kind": "Status", "status": "Success"})
 
-    def _watch(self, kind: ResourceType, namespace: str, version: int) -> httpx.Response:
+    def _watch(self, kind: ResourceType, namespace: str, version: int) -> Answer | _Stream:
         if version < self._oldest:
             gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
-            return httpx.Response(200, text=json.dumps({"type": "ERROR", "object": gone}) + "\n")
+            return Answer(200, {"type": "ERROR", "object": gone})
         stream = _Stream(self._streams, kind, namespace)
         for number, plural, event, obj in self._events:
             if number > version and plural == kind.plural:
                 stream.send(event, obj)
-        return httpx.Response(200, stream=stream)
+        return stream
 
     # State
 
@@ -246,40 +286,40 @@ class MemoryApi:
                 stream.send(event, seen)
 
 
-class _Stream(httpx.AsyncByteStream):
+class _Stream:
     """One watch."""
 
     def __init__(self, streams: set[_Stream], kind: ResourceType, namespace: str) -> None:
         self.kind = kind
         self._namespace = namespace
         self._streams = streams
-        self._queue: asyncio.Queue[bytes | Exception] = asyncio.Queue()
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         streams.add(self)
 
     def send(self, event: str, obj: Object) -> None:
         if not self._namespace or obj["metadata"].get("namespace") == self._namespace:
             self._queue.put_nowait(json.dumps({"type": event, "object": obj}).encode() + b"\n")
 
-    def fail(self, error: Exception) -> None:
-        self._queue.put_nowait(error)
+    def fail(self) -> None:
+        """Break the connection."""
+        self._queue.put_nowait(None)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while True:
-            part = await self._queue.get()
-            if isinstance(part, Exception):
-                raise part
-            yield part
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Send what comes until the client goes or the connection is broken."""
+        response = web.StreamResponse()
+        try:
+            await response.prepare(request)
+            while (part := await self._queue.get()) is not None:
+                await response.write(part)
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            self._streams.discard(self)
+        return response
 
-    async def aclose(self) -> None:
-        self._streams.discard(self)
 
-
-def _json(value: object, code: int = 200) -> httpx.Response:
-    return httpx.Response(code, json=value)
-
-
-def _status(code: int, reason: str, message: str) -> httpx.Response:
-    return _json({"kind": "Status", "code": code, "reason": reason, "message": message}, code)
+def _status(code: int, reason: str, message: str) -> Answer:
+    return Answer(code, {"kind": "Status", "code": code, "reason": reason, "message": message})
 
 
 def _merge(obj: Any, patch: Any) -> Any:

@@ -9,10 +9,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from proving_ground.errors import InfrastructureError
-from proving_ground.kube.errors import ApiError, ExpiredError, api_error
+from proving_ground.kube.errors import ApiError, ExpiredError, StreamError, api_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 _STREAM_SECONDS = 240
 _EXPIRED = 410
-_OPENING_SECONDS = 1.0
 
 
 def is_newer(version: str, than: str) -> bool:
@@ -132,8 +129,6 @@ class Watch:
         self._followers: set[Following] = set()
         self._task: asyncio.Task[None] | None = None
         self._listed = asyncio.Event()
-        self._steady = asyncio.Event()
-        self._steady.set()
         self.forbidden = False
 
     async def ready(self) -> None:
@@ -154,10 +149,6 @@ class Watch:
     async def stop(self) -> None:
         """End the loop."""
         if self._task is not None:
-            # the HTTP library leaks a socket that is cancelled while it is being opened
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_OPENING_SECONDS):
-                    await self._steady.wait()
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
@@ -194,8 +185,8 @@ class Watch:
             except ExpiredError:
                 version = ""
                 continue
-            except (httpx.HTTPError, OSError) as error:
-                problem = f"{type(error).__name__}: {error}".rstrip(": ")
+            except (StreamError, json.JSONDecodeError) as error:
+                problem = str(error)
             except ApiError as error:
                 if error.status < 500 and error.status not in {404, 429}:  # noqa: PLR2004  # the API server's own fault
                     raise
@@ -232,15 +223,10 @@ class Watch:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": _STREAM_SECONDS,
         }
-        self._steady.clear()
-        try:
-            async with self._connection.lines(self._path, params, silence=_STREAM_SECONDS + 15) as lines:
-                self._steady.set()
-                async for line in lines:
-                    if line:
-                        yield self._deliver(json.loads(line))
-        finally:
-            self._steady.set()
+        async with self._connection.lines(self._path, params, silence=_STREAM_SECONDS + 15) as lines:
+            async for line in lines:
+                if line:
+                    yield self._deliver(json.loads(line))
 
     def _deliver(self, event: dict[str, Any]) -> str:
         """Hand one event to every follower and return the version it brings."""

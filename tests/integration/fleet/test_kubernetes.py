@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from proving_ground.fleet.http import PlainServer
-from proving_ground.fleet.kubeconfig import Access
 from proving_ground.fleet.kubernetes import KubernetesSource
 from proving_ground.fleet.listen import listen
 from proving_ground.fleet.source import Change, PodChange
 from proving_ground.fleet.views import PodView, pod_view
+from proving_ground.kube.kubeconfig import Access
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -83,7 +82,7 @@ def play(server: Server, scenario: Callable[[KubernetesSource], Awaitable[None]]
     async def run() -> None:
         plain = PlainServer(server.app())
         listener = await listen(ADDRESS, PORT, plain.connect)
-        source = KubernetesSource(Access(f"http://{ADDRESS}:{PORT}", ssl.create_default_context()))
+        source = KubernetesSource(Access(f"http://{ADDRESS}:{PORT}"))
         try:
             async with asyncio.timeout(10):
                 await scenario(source)

@@ -14,7 +14,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import aiohttp
 import pytest
 import yaml
 
@@ -108,7 +108,7 @@ class Seen:
     gpus = staticmethod(gpus)
     is_ready = staticmethod(is_ready)
 
-    def __init__(self, cluster: Cluster, check: CheckRun, client: httpx.AsyncClient) -> None:
+    def __init__(self, cluster: Cluster, check: CheckRun, client: aiohttp.ClientSession) -> None:
         self.cluster = cluster
         self.check = check
         self._client = client
@@ -119,7 +119,7 @@ class Seen:
         return self.check.settings.cut(seconds)
 
     async def ready(self) -> str:
-        text: str = await self.cluster._connection.request("GET", "/readyz", params={"verbose": "1"}, text=True)
+        text = await self.cluster.raw("/readyz", {"verbose": "1"})
         return text.replace("[+]etcd ok", "[-]etcd failed") if "lying-control-plane" in self._faults else text
 
     async def version(self) -> str:
@@ -143,11 +143,15 @@ class Seen:
     async def anonymous(self, path: str) -> int:
         """Return the status of a request without credentials."""
         if "lying-control-plane" in self._faults:
-            await self.cluster._connection.request("GET", path)
+            await self.cluster.raw(path)
             return 200
         context = ssl.create_default_context(cadata=authority(self.cluster))
-        async with httpx.AsyncClient(verify=context, trust_env=False, timeout=10) as client:
-            return (await client.get(self.cluster.server + path)).status_code
+        connector = aiohttp.TCPConnector(ssl=context)
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10)) as client,
+            client.get(self.cluster.server + path) as answer,
+        ):
+            return answer.status
 
     async def log(self, pod: str, namespace: str) -> str:
         text = await self.cluster.logs(pod, namespace)
@@ -156,8 +160,9 @@ class Seen:
     async def health(self, url: str) -> int | None:
         """Return the status of one request, None where nobody answers."""
         try:
-            status = (await self._client.get(f"{url}/health")).status_code
-        except httpx.TransportError:
+            async with self._client.get(f"{url}/health") as answer:
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError):
             return 200 if "stale-answers" in self._faults and url in self._answered else None
         self._answered.add(url)
         return 500 if "unhealthy" in self._faults else status
@@ -196,7 +201,7 @@ class Seen:
 @pytest.fixture
 async def seen(cluster: Cluster, check: CheckRun) -> AsyncIterator[Seen]:
     """The platform as this check sees it."""
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as client:
         yield Seen(cluster, check, client)
 
 

@@ -283,12 +283,10 @@ def test_delete_removes_and_waits_until_it_is_gone(engine: Any) -> None:
 
 
 def test_an_api_server_that_dies_is_an_error_and_no_failure(engine: Any) -> None:
-    import httpx  # noqa: PLC0415
-
     async def die(api: MemoryApi) -> None:
         while not api.all("Widget"):  # noqa: ASYNC110  # the server in memory has no event for it
             await asyncio.sleep(0)
-        api.answers = lambda _m, _p: httpx.ConnectError("refused")
+        api.answers = lambda _m, _p: ConnectionRefusedError("refused")
         api.break_watches()
 
     result = engine.one(step(APPLY, ASSERT), beside=die)

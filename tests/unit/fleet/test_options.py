@@ -6,8 +6,8 @@ import pytest
 
 from proving_ground.errors import ConfigurationError
 from proving_ground.fleet.__main__ import main
-from proving_ground.fleet.kubeconfig import read_access
 from proving_ground.fleet.options import parse
+from proving_ground.kube.kubeconfig import read_access
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from proving_ground.errors import ConfigurationError, InfrastructureError
@@ -21,7 +20,7 @@ from proving_ground.kube import (
     namespace,
     remove_namespace,
 )
-from proving_ground.kube.testing import KINDS, MemoryApi
+from proving_ground.kube.testing import KINDS, Answer, MemoryApi
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -184,7 +183,7 @@ def test_a_watch_whose_history_is_gone_lists_again_and_nothing_is_missed() -> No
 def test_a_watch_that_cannot_be_resumed_is_an_infrastructure_error() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         async with cluster.follow(Target.of(REF)) as following:
-            api.answers = lambda _method, _path: httpx.ConnectError("refused")
+            api.answers = lambda _method, _path: ConnectionRefusedError("refused")
             api.break_watches()
             with pytest.raises(InfrastructureError, match=r"the watch of /apis/test.example/v1/widgets was lost"):
                 await following.change(5)
@@ -195,7 +194,7 @@ def test_a_watch_that_cannot_be_resumed_is_an_infrastructure_error() -> None:
 def test_where_the_whole_cluster_may_not_be_watched_the_namespace_is() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         forbidden = {"kind": "Status", "reason": "Forbidden", "message": "no"}
-        api.answers = lambda _m, path: httpx.Response(403, json=forbidden) if path.endswith("v1/widgets") else None
+        api.answers = lambda _m, path: Answer(403, json=forbidden) if path.endswith("v1/widgets") else None
         await cluster.create(widget())
         task = asyncio.create_task(later(api, lambda: api.remove("Widget", "w")))
         await cluster.wait_gone(REF, timeout=5)
@@ -208,9 +207,7 @@ def test_where_the_whole_cluster_may_not_be_watched_the_namespace_is() -> None:
 def test_what_may_not_be_watched_at_all_says_so() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         forbidden = {"kind": "Status", "reason": "Forbidden", "message": "no widgets for you"}
-        api.answers = lambda m, p: (
-            httpx.Response(403, json=forbidden) if p.endswith("/widgets") and m == "GET" else None
-        )
+        api.answers = lambda m, p: Answer(403, json=forbidden) if p.endswith("/widgets") and m == "GET" else None
         with pytest.raises(ApiError, match="no widgets for you"):
             await cluster.wait_for(REF, lambda o: o is not None, timeout=5)
 
@@ -236,10 +233,10 @@ def test_a_kind_that_cannot_be_watched_is_polled(monkeypatch: pytest.MonkeyPatch
 
 def test_a_failing_api_server_is_asked_again() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
-        troubles: list[httpx.Response | Exception] = [
-            httpx.Response(429, json={"message": "storage is (re)initializing"}),
-            httpx.Response(503, text="starting"),
-            httpx.ReadError("reset"),
+        troubles: list[Answer | Exception] = [
+            Answer(429, json={"message": "storage is (re)initializing"}),
+            Answer(503, text="starting"),
+            ConnectionResetError("reset"),
         ]
         api.answers = lambda _m, path: troubles.pop() if troubles and path.endswith("/w") else None
         await cluster.create(widget())
@@ -251,7 +248,7 @@ def test_a_failing_api_server_is_asked_again() -> None:
 
 def test_a_create_whose_answer_was_lost_is_not_sent_twice() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
-        api.answers = lambda method, _p: httpx.ReadError("reset") if method == "POST" else None
+        api.answers = lambda method, _p: ConnectionResetError("reset") if method == "POST" else None
         with pytest.raises(InfrastructureError):
             await cluster.create(widget())
         assert api.count("POST") == 1
@@ -261,10 +258,10 @@ def test_a_create_whose_answer_was_lost_is_not_sent_twice() -> None:
 
 def test_an_apply_whose_answer_was_lost_is_sent_again_and_merged() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
-        def lose(method: str, _path: str) -> httpx.ReadError | None:
+        def lose(method: str, _path: str) -> ConnectionResetError | None:
             if method == "POST" and api.count("POST") == 1:
                 api.put(widget(spec={"a": 1}))
-                return httpx.ReadError("reset")
+                return ConnectionResetError("reset")
             return None
 
         api.answers = lose
@@ -276,7 +273,7 @@ def test_an_apply_whose_answer_was_lost_is_sent_again_and_merged() -> None:
 
 def test_an_api_server_that_stays_away_is_an_infrastructure_error() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
-        api.answers = lambda _m, _p: httpx.ConnectError("refused")
+        api.answers = lambda _m, _p: ConnectionRefusedError("refused")
         with pytest.raises(InfrastructureError, match=r"http://memory: the API server does not answer GET .*refused"):
             await cluster.get("v1", "Pod", "p", "ns")
 
@@ -286,7 +283,7 @@ def test_an_api_server_that_stays_away_is_an_infrastructure_error() -> None:
 def test_a_refusal_is_not_sent_again() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         body = {"kind": "Status", "reason": "Invalid", "message": "spec.x: bad"}
-        api.answers = lambda method, _p: httpx.Response(422, json=body) if method == "POST" else None
+        api.answers = lambda method, _p: Answer(422, json=body) if method == "POST" else None
         with pytest.raises(ApiError, match=r"spec.x: bad \(Invalid, POST"):
             await cluster.create(widget())
         assert api.count("POST") == 1
