@@ -19,7 +19,7 @@ def command_line() -> str:
     for path, verb in _verbs(parser(), ()):
         if not path:
             continue
-        parts.append(f"\n## proving-ground {' '.join(path)}\n\n{_sentence(verb.description)}\n\n")
+        parts.append(f"\n## proving-ground {' '.join(path)}\n\n{_sentence(verb.description, verb.prog)}\n\n")
         rows = list(_options(verb))
         parts.append(table(("Option", "Meaning"), rows) if rows else "No options.\n")
     return "".join(parts)
@@ -51,6 +51,8 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
         yield shown, text
 
 
-def _sentence(text: str | None) -> str:
-    words = " ".join((text or "").split())
+def _sentence(text: str | None, verb: str) -> str:
+    """Return a verb's description without its name, which is the heading, as a sentence."""
+    words = " ".join((text or "").split()).removeprefix(f"`{verb}`: ")
+    words = words[:1].upper() + words[1:]
     return words if words.endswith(".") else f"{words}."
