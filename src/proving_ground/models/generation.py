@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from proving_ground.errors import ConfigurationError
+from proving_ground.errors import ConfigurationError, InfrastructureError
 from proving_ground.models.templates import MARKER, SECRET_FILES, check_composed, compose, packaged_text
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def generate(plan: Plan) -> None:
 
     Raises:
         ConfigurationError: The output folder cannot be written.
+        InfrastructureError: Its disk is full.
     """
     try:
         plan.output.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,10 @@ def generate(plan: Plan) -> None:
             _write(folder)
     except OSError as error:
         where = str(error.filename or plan.output)
-        raise ConfigurationError(f"cannot be written: {error.strerror}", where=where) from error
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        kind = InfrastructureError if full else ConfigurationError
+        hint = "free space there, or choose another place" if full else ""
+        raise kind(f"cannot be written: {error.strerror}", where=where, hint=hint) from error
 
 
 def _check_kinds(composed: Iterable[tuple[Row, Mapping[str, str]]], templates: Templates) -> None:
