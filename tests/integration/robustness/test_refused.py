@@ -26,7 +26,7 @@ def refused(place: Place, *arguments: str, **environment: str) -> str:
 
 
 def test_an_unknown_suite_is_refused_with_the_nearest_name(place: Place) -> None:
-    line = refused(place, "--only", "platfrom")
+    line = refused(place, "--only", "platfrom")  # codespell:ignore platfrom
     assert line == "3 proving-ground: --only: suite 'platfrom' does not exist (did you mean platform?)"
 
 
