@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -36,6 +38,7 @@ _CONNECTIONS = 32
 _KEEPALIVE_SECONDS = 60.0
 _STREAM_BUFFER = 1 << 20
 _POSTPONED_SECONDS = 5.0
+_CLOSING_SECONDS = 1.0
 _LOST = (aiohttp.ClientError, OSError, TimeoutError)
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ConnectionRefusedError)
 
@@ -64,6 +67,7 @@ class Connection:
         self._streams: aiohttp.ClientSession | None = None
         self._replaced: list[aiohttp.ClientSession] = []
         self._renewal = asyncio.Lock()
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self.requests = 0
 
     @classmethod
@@ -110,15 +114,29 @@ class Connection:
         for session in sessions:
             if session is not None:
                 await session.close()
+        # sessions do not know any more what was cancelled; TLS says goodbye in further turns of the loop
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                while any(opened.fileno() >= 0 for opened in self._sockets):  # noqa: ASYNC110  # nothing tells
+                    await asyncio.sleep(0.001)
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        made = socket.socket(*address[:3])
+        self._sockets.add(made)
+        return made
 
     def _prepare(self) -> None:
         """Make the sessions; those that were used so far stay until the end, for what is still on its way."""
         self._replaced += [session for session in (self._client, self._streams) if session is not None]
         verified = tls.context(self._access, self._credential) if self.server.startswith("https:") else False
         self._client = _session(
-            aiohttp.TCPConnector(ssl=verified, limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS)
+            aiohttp.TCPConnector(
+                ssl=verified, limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS, socket_factory=self._socket
+            )
         )
-        self._streams = _session(aiohttp.TCPConnector(ssl=verified, limit=0, force_close=True))
+        self._streams = _session(
+            aiohttp.TCPConnector(ssl=verified, limit=0, force_close=True, socket_factory=self._socket)
+        )
 
     def _options(self, params: Params | None, content_type: str = "") -> dict[str, Any]:
         """Return what every request says besides its method, URL and body."""

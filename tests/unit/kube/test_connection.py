@@ -462,6 +462,31 @@ def test_cancelled_requests_leave_no_connection_behind(tmp_path: Path) -> None:
     assert len(server.seen) > 2
 
 
+def test_all_sockets_are_closed_when_it_is(tmp_path: Path) -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await asyncio.Event().wait()
+        return response
+
+    server = Server(handler)
+
+    async def main() -> None:
+        async with server.running(tmp_path):
+            async with connected(write(tmp_path, server, inline(CLIENT)), 5) as connection:
+                for _ in range(3):
+                    task = asyncio.create_task(read_lines(connection))
+                    seen = len(server.seen)
+                    while len(server.seen) == seen:  # noqa: ASYNC110  # the server has no event for it
+                        await asyncio.sleep(0)
+                    task.cancel()
+                opened = list(connection._sockets)
+            assert len(opened) == 3
+            assert {each.fileno() for each in opened} == {-1}
+
+    asyncio.run(main())
+
+
 def test_a_closed_connection_says_so(tmp_path: Path) -> None:
     async def main() -> None:
         server = Server(fine, url="https://127.0.0.1:1")
