@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proving_ground.errors import ConfigurationError
+from proving_ground.errors import ConfigurationError, InfrastructureError
 from proving_ground.models.generation import generate, plan
 from proving_ground.models.templates import MARKER, load_templates
 
@@ -159,6 +159,6 @@ def test_a_folder_that_cannot_be_completed_leaves_nothing_half_done(
 ) -> None:
     result = planned(A)
     monkeypatch.setattr("pathlib.Path.rename", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(ConfigurationError, match="No space left on device"):
+    with pytest.raises(InfrastructureError, match="No space left on device"):
         generate(result)
     assert list(out.iterdir()) == []
