@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import datetime as dt
 import shutil
-import subprocess
 import time
 import traceback
 from typing import TYPE_CHECKING
@@ -16,13 +15,13 @@ import pydantic
 from proving_ground import __version__
 from proving_ground.contracts.platform import Platform
 from proving_ground.contracts.results import PhaseResult, Results, Summary
-from proving_ground.contracts.run import Run
 from proving_ground.errors import ConfigurationError, ExitCode, InfrastructureError, ProvingGroundError
 from proving_ground.files import write_atomically
 from proving_ground.models.values import check as check_values
 from proving_ground.ownership.clean import clean, remove_run, write_context
 from proving_ground.ownership.state import RunState, cache_home, new_owner
 from proving_ground.pipeline.masking import mask_directory, secrets_of
+from proving_ground.pipeline.opening import describe, open_places
 from proving_ground.pipeline.phases import PhaseContext, PhaseOutcome, run_phase
 from proving_ground.pipeline.pre_commit import run_pre_commit
 from proving_ground.pipeline.probing import ClusterWatch
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
     from proving_ground.contracts.results import FaultResult, Verdict
     from proving_ground.contracts.stages import Stage
-    from proving_ground.ownership.state import Owner
     from proving_ground.pipeline.options import RunOptions
 
 # A run that was kept, or whose machine lost power, may be removed after this.
@@ -145,78 +143,27 @@ class StageRun:
                 (self.artifacts / "diagnostics/internal.log").write_text(traceback.format_exc(), encoding="utf-8")
 
     def _open(self) -> None:
-        """Make the two directories, and say where the results will be."""
-        try:
-            self.artifacts.mkdir(parents=True)
-        except FileExistsError:
-            raise ConfigurationError(
-                f"run {self.options.run_id} exists already", where=str(self.artifacts), hint="choose another --run-id"
-            ) from None
-        except OSError as error:
-            raise InfrastructureError(
-                f"the artifacts directory cannot be made: {error.strerror}",
-                where=str(self.artifacts),
-                hint="choose another with --artifacts",
-            ) from error
-        owner = new_owner(
+        """Make the two directories, and say what runs."""
+        self.owner = new_owner(
             self.options.run_id,
             stage=self.options.stage,
             inventory=self.inventory_name,
             artifacts=self.artifacts,
             lifetime=LIFETIME,
         )
-        try:
-            self.state.claim(owner)
-        except ProvingGroundError:
-            self.artifacts.rmdir()
-            raise
-        self.owner = owner
-        try:
-            self._begin_artifacts(owner)
-        except ProvingGroundError:
-            self.state.remove()
-            shutil.rmtree(self.artifacts, ignore_errors=True)
-            raise
+        run = describe(
+            self.options,
+            self.stage,
+            self.inventory_name,
+            started=self.started,
+            expires=self.owner.expires,
+            root=self.project.root,
+        )
+        open_places(self.artifacts, self.state, self.owner, run)
+        self.timeline = Timeline(self.artifacts / "timeline.jsonl", self.started)
         self.progress.line(
             f"proving-ground {__version__}  {self.options.stage} on {self.inventory_name}  run {self.options.run_id}"
         )
-
-    def _begin_artifacts(self, owner: Owner) -> None:
-        """Write what is known from the start."""
-        try:
-            (self.artifacts / "diagnostics").mkdir()
-        except OSError as error:
-            raise InfrastructureError(
-                f"cannot be written: {error.strerror}",
-                where=str(self.artifacts),
-                hint="free space there, or choose another place with --artifacts",
-            ) from error
-        self.timeline = Timeline(self.artifacts / "timeline.jsonl", self.started)
-        run = Run(
-            run_id=self.options.run_id,
-            stage=self.options.stage,
-            inventory=self.inventory_name,
-            started=self.started,
-            expires=owner.expires,
-            proving_ground_version=__version__,
-            options=self._public_options(),
-            revision=_revision(self.project.root),
-        )
-        write_atomically(self.artifacts / "run.json", run.model_dump_json(indent=2))
-
-    def _public_options(self) -> dict[str, object]:
-        options = self.options
-        return {
-            "keep": options.keep,
-            "only": list(options.only),
-            "expression": options.expression,
-            "extra_vars": sorted(options.extra_vars or {}),
-            "parallel": options.parallel,
-            "fault": options.fault,
-            "wait_limit": options.wait_limit,
-            "engine": options.engine,
-            "budget_seconds": options.budget or self.stage.budget_seconds,
-        }
 
     def _remove_leftovers(self) -> None:
         removed = clean()
@@ -460,13 +407,3 @@ def _tail(path: Path, size: int = 4000) -> str:
         return path.read_bytes()[-size:].decode("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _revision(root: Path) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
