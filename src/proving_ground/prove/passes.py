@@ -146,6 +146,18 @@ def _end_of(log: Path, mask: Path) -> str:
     return masking.text("\n".join(lines))
 
 
+def environment(place: Place) -> dict[str, str]:
+    """Return the environment of a pass.
+
+    Where Python is told to keep no bytecode (as in many container images), every pass would compile, and pytest
+    rewrite, the same modules for a second; they share theirs in the state directory then, which goes with the run.
+    """
+    own = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    if own.pop("PYTHONDONTWRITEBYTECODE", ""):
+        own["PYTHONPYCACHEPREFIX"] = str(place.state_dir / "prove" / "bytecode")
+    return own
+
+
 async def make(asked: Pass, place: Place) -> PassResult:
     """Run one pass to its end; cancelled, it lets the process clean up first."""
     folder = place.state_dir / "prove"
@@ -160,7 +172,7 @@ async def make(asked: Pass, place: Place) -> PassResult:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=stream,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=environment(place),
             start_new_session=True,
         )
     try:
