@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from proving_ground.errors import ExitCode
 from proving_ground.models import preview, values
-from proving_ground.models.execution import run_tests
 from proving_ground.models.generation import generate, plan
 from proving_ground.models.table import TableError, read
 from proving_ground.models.templates import API_GROUPS, DEFAULT_API_GROUP, load_templates
@@ -137,6 +136,8 @@ def _make_and_run(arguments: argparse.Namespace, table: Table) -> int:
     _print(preview.changes(made)[-1:])
     if arguments.skip_tests:
         return ExitCode.PASSED
+    from proving_ground.models.execution import run_tests  # noqa: PLC0415 - 0.3 s that the other verbs do not need
+
     with tempfile.TemporaryDirectory(prefix="proving-ground-models-") as work:
         return run_tests(
             made,
