@@ -1,27 +1,78 @@
-"""Runs measurements by name, all of them without one: `nox -s benchmark -- engine stages`."""
+"""Runs measurements by name, all of them without one: `nox -s benchmark -- engine stages --json figures`.
+
+The engine is measured on a simulated platform that is made for it and removed again, unless --kubeconfig
+names a cluster.
+"""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 NAMES = ("engine", "stages")
+RUN_ID = "benchmark"
+
+
+@contextlib.contextmanager
+def simulated_cluster() -> Iterator[str]:
+    """Make a platform as a user makes one, give its kubeconfig, and remove it."""
+    program = [sys.executable, "-m", "proving_ground"]
+    with tempfile.TemporaryDirectory() as folder:
+        run = [*program, "run", "pre_merge", "--only", "platform", "--keep", "--run-id", RUN_ID, "--artifacts", folder]
+        made = subprocess.run(run, cwd=HERE.parent, capture_output=True, text=True, check=False)
+        try:
+            if made.returncode != 0:
+                sys.exit(f"no platform could be made:\n{made.stdout[-3000:]}{made.stderr}")
+            platform = json.loads((Path(folder) / RUN_ID / "platform.json").read_text())
+            yield platform["clusters"]["default"]["kubeconfig"]
+        finally:
+            subprocess.run([*program, "clean", RUN_ID], cwd=HERE.parent, capture_output=True, check=False)
+
+
+def measure(name: str, *options: str) -> int:
+    """Run one measurement in a process of its own."""
+    print(f"== {name} {' '.join(options)}", flush=True)
+    return subprocess.run([sys.executable, str(HERE / f"{name}.py"), *options], check=False).returncode
 
 
 def main() -> int:
-    """Run each in a process of its own; end with the first exit code that is not 0."""
-    names = [name for name in sys.argv[1:] if not name.startswith("-")] or list(NAMES)
-    options = [option for option in sys.argv[1:] if option.startswith("-")]
-    unknown = [name for name in names if name not in NAMES]
+    """Run each; end with the first exit code that is not 0."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{' or '.join(NAMES)} (default: all)")
+    parser.add_argument("--kubeconfig", help="measure the engine on this cluster")
+    parser.add_argument("--json", type=Path, metavar="DIR", help="write a file of figures for each there")
+    parser.add_argument("--rounds", default="3", help="of the stages")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in NAMES]
     if unknown:
         print(f"benchmarks: unknown measurement {unknown[0]!r}: expected {', '.join(NAMES)}", file=sys.stderr)
         return 3
+    names = arguments.names or NAMES
+    if arguments.json:
+        arguments.json.mkdir(parents=True, exist_ok=True)
+
+    def to_json(name: str) -> list[str]:
+        return ["--json", str(arguments.json / f"{name}.json")] if arguments.json else []
+
     codes = []
-    for name in names:
-        print(f"== {name}", flush=True)
-        codes.append(subprocess.run([sys.executable, str(HERE / f"{name}.py"), *options], check=False).returncode)
+    if "engine" in names:
+        with contextlib.nullcontext(arguments.kubeconfig) if arguments.kubeconfig else simulated_cluster() as cluster:
+            codes += [
+                measure("engine", "--kubeconfig", cluster, "--parallel", parallel, *to_json(f"engine-{parallel}"))
+                for parallel in ("4", "50")
+            ]
+    if "stages" in names:
+        codes.append(measure("stages", "--rounds", arguments.rounds, *to_json("stages")))
     return next((code for code in codes if code), 0)
 
 

@@ -17,6 +17,7 @@ import datetime as dt
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -214,6 +215,24 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return figures
 
 
+def peer(options: argparse.Namespace, folder: Path) -> dict[str, float] | None:
+    """Run the same tests with the chainsaw binary, where it is installed; its wall and CPU seconds."""
+    program = shutil.which("chainsaw")
+    if program is None:
+        return None
+    command = [program, "test", str(folder), "--parallel", str(options.parallel)]
+    command += ["--config", str(folder / ".chainsaw.yaml")]
+    environment = os.environ | {"KUBECONFIG": str(options.kubeconfig.resolve())}
+    before = os.times()
+    started = time.monotonic()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=1800)
+    wall, after = time.monotonic() - started, os.times()
+    if done.returncode != 0:
+        raise SystemExit(f"chainsaw ended with {done.returncode}:\n{done.stdout[-3000:]}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"wall": wall, "cpu": cpu}
+
+
 def report(options: argparse.Namespace, figures: dict[str, Any]) -> None:
     limit = math.ceil(options.tests / options.parallel) * options.seconds
     figures |= {
@@ -239,6 +258,9 @@ def report(options: argparse.Namespace, figures: dict[str, Any]) -> None:
     for name, value, key in rows:
         goal = f"goal {LIMITS[key]:g} s: {'met' if figures[key] <= LIMITS[key] else 'MISSED'}" if key else ""
         print(f"{name:<28}{value:<50}{goal}".rstrip())
+    other = figures["chainsaw"]
+    beside = f"{other['wall']:.1f} s, CPU {other['cpu']:.1f} s" if other else "not installed here"
+    print(f"{'chainsaw, whole process':<28}{beside}")
     if figures["first_failure"]:
         print(figures["first_failure"], file=sys.stderr)
     if options.json:
@@ -270,6 +292,7 @@ def main() -> int:
                 raise SystemExit("the benchmark's controller did not start")
             generate(Path(scratch), options.tests)
             figures = measure(options, Path(scratch))
+            figures["chainsaw"] = peer(options, Path(scratch))
         finally:
             process.terminate()
             asyncio.run(tidy(options.kubeconfig))
