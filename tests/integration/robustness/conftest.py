@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 PORTS = (2379, 2380, 6443, 8081, 8082, 10247, 10250, 10257, 10259)
 PATIENCE = 180.0
-# Checks of models that never become ready wait for ten minutes and more.
-ENDLESS = ("--only", "aim", "--fault", "never-ready")
 
 
 class Run:

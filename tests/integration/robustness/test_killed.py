@@ -32,7 +32,7 @@ def test_the_next_run_removes_what_a_killed_one_left_and_a_budget_that_runs_out_
     address = first.address
     first.kill()
     # Until verify it takes somewhat more than twice what it took until the API server was there.
-    budget = 3 * started + 8
+    budget = 4 * started + 5
     second = place.start("next", *ENDLESS, "--budget", f"{budget:.0f}s")
     second.reach("phase", "create")
     assert "removed what run killed had left" in second.output
