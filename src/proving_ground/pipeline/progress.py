@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -34,6 +36,16 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
+class Terminal(Console):
+    """A console whose reader may go away (`... | head`): the run goes on, and destroys at its end."""
+
+    def on_broken_pipe(self) -> None:
+        """Write nothing any more, where rich would end the process."""
+        self.quiet = True
+        # As Python's documentation of SIGPIPE has it, so that no later flush fails.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Progress:
     """Lines on standard output; on a terminal with a status line below them.
 
@@ -43,7 +55,7 @@ class Progress:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or Terminal(highlight=False, soft_wrap=True)
         self._status = self.console.status("") if self.console.is_terminal else None
         self._phase = ""
         self._since = time.monotonic()

@@ -206,6 +206,17 @@ def test_an_artifacts_directory_that_cannot_be_made_ends_with_two(project: TinyP
     assert project.left == []
 
 
+def test_a_run_whose_reader_goes_away_goes_on_and_destroys(project: TinyProject) -> None:
+    marker = project.hang_in("deploy")
+    process = project.start("--budget", "10s")
+    project.wait_for(marker, process)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 2
+    assert project.journal[-1] == "destroy"
+    assert project.left == []
+
+
 def running(text: str) -> list[str]:
     done = subprocess.run(["ps", "axo", "args"], capture_output=True, text=True, check=True)
     return [line for line in done.stdout.splitlines() if text in line]
