@@ -69,7 +69,7 @@ def remove_run(state: RunState, *, progress: Progress | None = None) -> list[str
         outcome = run_phase("destroy", context, progress=progress)
         if outcome.status != "passed":
             problems.append(f"{state.run_id}: destroy: {outcome.cause}")
-    left = end(tagged(state.run_id))
+    left = end(tagged(state.run_id, state.directory))
     problems += [f"{state.run_id}: process {process.pid} could not be ended" for process in left]
     if not problems:
         try:
@@ -112,7 +112,8 @@ def clean(runs: Sequence[str] = (), *, kept_too: bool = False, dry_run: bool = F
             result.living.append(f"{state.run_id}: kept until {owner.expires:%Y-%m-%d %H:%M} UTC")
             continue
         if dry_run:
-            result.removed.append(f"{state.run_id}: {len(tagged(state.run_id))} processes, {state.directory}")
+            count = len(tagged(state.run_id, state.directory))
+            result.removed.append(f"{state.run_id}: {count} processes, {state.directory}")
             continue
         problems = remove_run(state)
         result.problems += problems

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAG = "PROVING_GROUND_RUN_ID"
+# Run ids are unique in one state directory only, and a machine may have several.
+STATE_TAG = "PROVING_GROUND_RUN_STATE"
 
 _PROC = Path("/proc")
 
@@ -79,8 +81,19 @@ def _ancestors() -> set[int]:
     return pids
 
 
-def tagged(run_id: str) -> list[ProcessId]:
-    """Return the live processes that carry the run's tag, this process and its ancestors excepted."""
+def tags(run_id: str, state: Path) -> dict[str, str]:
+    """Return the environment variables that mark a process, and all that it starts, as the run's."""
+    return {TAG: run_id, STATE_TAG: str(state)}
+
+
+def tagged(run_id: str, state: Path | None = None) -> list[ProcessId]:
+    """Return the live processes that carry the run's tag, this process and its ancestors excepted.
+
+    Args:
+        run_id: The run.
+        state: Its private state directory: processes of a run of the same name that has another one are left
+            out. Any state directory if absent.
+    """
     wanted = f"{TAG}={run_id}".encode()
     own = _ancestors()
     found = []
@@ -88,14 +101,20 @@ def tagged(run_id: str) -> list[ProcessId]:
         if not entry.name.isdigit() or int(entry.name) in own:
             continue
         try:
-            environment = (entry / "environ").read_bytes()
+            environment = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if wanted in environment.split(b"\0"):
-            process = identify(int(entry.name))
-            if process is not None:
-                found.append(process)
+        if wanted not in environment or (state is not None and _of_another(environment, state)):
+            continue
+        process = identify(int(entry.name))
+        if process is not None:
+            found.append(process)
     return found
+
+
+def _of_another(environment: list[bytes], state: Path) -> bool:
+    prefix = f"{STATE_TAG}=".encode()
+    return any(entry.startswith(prefix) and entry != prefix + os.fsencode(state) for entry in environment)
 
 
 def end(processes: list[ProcessId], *, patience: float = 5.0) -> list[ProcessId]:

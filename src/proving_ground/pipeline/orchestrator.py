@@ -341,7 +341,18 @@ class StageRun:
             )
             for suite in self.suites
         ]
-        return merge(logs)
+        merged = merge(logs)
+        return self._without_unmatched(merged) if self.options.expression else merged
+
+    def _without_unmatched(self, merged: Merged) -> Merged:
+        """Leave out the suites in which no check has a wanted name, as long as one suite has."""
+        unmatched = {suite.name for suite in merged.suites if not suite.summary.total and not suite.problem}
+        reason = f"no check matches -k {self.options.expression!r}"
+        if merged.suites and len(unmatched) == len(merged.suites):
+            self.blame(Cause(ExitCode.CONFIGURATION, reason, "report.html"))
+            return merged
+        self.left_out |= dict.fromkeys(sorted(unmatched), reason)
+        return dataclasses.replace(merged, suites=[suite for suite in merged.suites if suite.name not in unmatched])
 
     def _report(self, merged: Merged) -> Results:
         verdict = self.verdict(merged)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from proving_ground.ownership.processes import TAG, end, tagged
+from proving_ground.ownership.processes import end, tagged, tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from proving_ground.ownership.processes import ProcessId
     from proving_ground.pipeline.progress import Progress
     from proving_ground.pipeline.stopping import Stopping
 
@@ -126,8 +127,7 @@ def environment(context: PhaseContext) -> dict[str, str]:
     # An empty file, so that no ansible.cfg of the user or of the working directory changes a run.
     configuration = context.state / "ansible.cfg"
     configuration.touch()
-    return {
-        TAG: context.run_id,
+    return tags(context.run_id, context.state) | {
         "ANSIBLE_COLLECTIONS_PATH": str(collections_path(context.state, context.root)),
         "ANSIBLE_CONFIG": str(configuration),
         "ANSIBLE_DEPRECATION_WARNINGS": "False",
@@ -197,7 +197,7 @@ def run_phase(
         log.write_text(output + "\n", encoding="utf-8", errors="backslashreplace")
     if stopped:
         # The cancel killed ansible, not what a module had started (a compiler, say).
-        end(_children_of_phase(context.run_id, before=_daemons(context.state)))
+        end(_children_of_phase(context))
         status: PhaseStatus = "interrupted" if stopped[0] == "interrupted" else "timed_out"
         return PhaseOutcome(name, status, duration, f"{name} was stopped: {stopped[0]}")
     if runner.rc == 0 and runner.stats is not None:
@@ -216,8 +216,9 @@ def _daemons(state: Path) -> Callable[[int], bool]:
     return is_daemon
 
 
-def _children_of_phase(run_id: str, before: Callable[[int], bool]) -> list[Any]:
-    return [process for process in tagged(run_id) if not before(process.pid)]
+def _children_of_phase(context: PhaseContext) -> list[ProcessId]:
+    is_daemon = _daemons(context.state)
+    return [process for process in tagged(context.run_id, context.state) if not is_daemon(process.pid)]
 
 
 def _parent(pid: int) -> int:

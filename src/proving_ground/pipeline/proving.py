@@ -52,6 +52,7 @@ class ProveRun(StageRun):
     def judge(self, platform: Platform, platform_file: Path) -> None:
         """Run each suite under each of its faults."""
         place = Place(
+            run_id=self.options.run_id,
             root=self.project.root,
             platform_file=platform_file,
             state_dir=self.state.directory,

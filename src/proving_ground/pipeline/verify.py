@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from proving_ground.contracts.events import EVENT, Ended, Finished, Noted, Started
 from proving_ground.errors import ConfigurationError
-from proving_ground.ownership.processes import TAG
+from proving_ground.ownership.processes import tags
 from proving_ground.pipeline.project import nearest
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class Verifier:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {TAG: self._options.run_id, "PYTHONUNBUFFERED": "1"},
+                env=os.environ | tags(self._options.run_id, self._state) | {"PYTHONUNBUFFERED": "1"},
                 # Ctrl-C goes to the pipeline, which asks the suites to stop and waits for them.
                 start_new_session=True,
             )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pydantic
 
 from proving_ground.contracts.events import EVENT, Ended, Finished
+from proving_ground.ownership.processes import tags
 from proving_ground.plugin.event_log import Masking, read_masks
 from proving_ground.prove.comparison import CheckOutcome
 
@@ -38,12 +39,14 @@ class Place:
     """Where passes run and leave what they found.
 
     Attributes:
+        run_id: The run that the processes belong to.
         root: Working directory of the processes, and pytest's root.
         platform_file: platform.json.
         state_dir: Private directory of the run: event logs, outputs.
         values_files: Values files for Chainsaw tests.
     """
 
+    run_id: str
     root: Path
     platform_file: Path
     state_dir: Path
@@ -152,7 +155,7 @@ def environment(place: Place) -> dict[str, str]:
     Where Python is told to keep no bytecode (as in many container images), every pass would compile, and pytest
     rewrite, the same modules for a second; they share theirs in the state directory then, which goes with the run.
     """
-    own = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    own = os.environ | tags(place.run_id, place.state_dir) | {"PYTHONUNBUFFERED": "1"}
     if own.pop("PYTHONDONTWRITEBYTECODE", ""):
         own["PYTHONPYCACHEPREFIX"] = str(place.state_dir / "prove" / "bytecode")
     return own

@@ -220,3 +220,20 @@ def test_a_run_whose_reader_goes_away_goes_on_and_destroys(project: TinyProject)
 def running(text: str) -> list[str]:
     done = subprocess.run(["ps", "axo", "args"], capture_output=True, text=True, check=True)
     return [line for line in done.stdout.splitlines() if text in line]
+
+
+def test_a_suite_without_a_wanted_name_is_left_out_when_another_has_one(project: TinyProject) -> None:
+    (project.root / "tests/suites/other").mkdir()
+    (project.root / "tests/suites/other/suite.yml").write_text("name: other\ndescription: another\n")
+    (project.root / "tests/suites/other/test_other.py").write_text(
+        "import pytest\n@pytest.mark.nightly\nasync def test_elsewhere():\n    assert True\n"
+    )
+    done = project.run("-k", "elsewhere")
+    assert done.returncode == 0, done.stdout
+    assert project.results()["suites_left_out"] == {"tiny": "no check matches -k 'elsewhere'"}
+
+
+def test_an_expression_that_no_check_matches_is_a_configuration_error(project: TinyProject) -> None:
+    done = project.run("-k", "nothing_of_that_name")
+    assert done.returncode == 3, done.stdout
+    assert "no check matches -k 'nothing_of_that_name'" in done.stdout

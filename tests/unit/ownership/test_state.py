@@ -11,7 +11,7 @@ import pytest
 
 from proving_ground.errors import ConfigurationError
 from proving_ground.ownership.clean import clean
-from proving_ground.ownership.processes import TAG, ProcessId, current, end, identify, tagged
+from proving_ground.ownership.processes import TAG, ProcessId, current, end, identify, tagged, tags
 from proving_ground.ownership.state import RunState, new_owner
 
 DEAD = ProcessId(pid=2**22 - 1, started=1, boot="another")
@@ -107,3 +107,19 @@ def test_a_process_number_that_was_reused_is_another_process() -> None:
     assert mine.alive
     assert not dataclasses.replace(mine, started=mine.started - 1).alive
     assert identify(DEAD.pid) is None
+
+
+def test_processes_of_a_run_of_the_same_name_in_another_state_directory_are_left_alone(home: Path) -> None:
+    environment = os.environ | tags("same-name", home / "runs/same-name")
+    with subprocess.Popen(
+        [sys.executable, "-c", "print('up', flush=True); input()"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        assert tagged("same-name", home / "other/same-name") == []
+        assert [entry.pid for entry in tagged("same-name", home / "runs/same-name")] == [process.pid]
+        assert [entry.pid for entry in tagged("same-name")] == [process.pid]
+        process.communicate(b"\n")

@@ -6,7 +6,7 @@ import pytest
 
 from proving_ground.prove.passes import Place, environment
 
-PLACE = Place(root=Path("/r"), platform_file=Path("/p"), state_dir=Path("/s"), values_files=())
+PLACE = Place(run_id="r", root=Path("/r"), platform_file=Path("/p"), state_dir=Path("/s"), values_files=())
 
 
 def test_passes_share_their_bytecode_where_none_is_to_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:

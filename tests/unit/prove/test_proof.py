@@ -100,7 +100,7 @@ def test_a_fault_that_no_suite_knows_is_refused() -> None:
 
 def test_a_pass_asks_for_its_fault_limits_and_parameters(tmp_path: Path) -> None:
     suite = SUITE.model_copy(update={"prove": SUITE.prove.model_copy(update={"parameters": {"models_csv": "a b.csv"}})})
-    place = Place(root=tmp_path, platform_file=tmp_path / "platform.json", state_dir=tmp_path)
+    place = Place(run_id="r", root=tmp_path, platform_file=tmp_path / "platform.json", state_dir=tmp_path)
     words = command(Pass(suite, tmp_path / "s", "one"), place, tmp_path / "events")
     assert {"--fault=one", "--wait-limit=10", '--parameter=models_csv="a b.csv"'} <= set(words)
     assert not [word for word in command(Pass(suite, tmp_path, None), place, tmp_path / "e") if "--fault" in word]
