@@ -31,6 +31,7 @@ PATIENCE = 12.0
 """Seconds for which an unreachable or failing API server is asked again."""
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _UNAUTHORIZED = 401
+_NOT_KNOWN_YET = "There can be a delay between when CustomResourceDefinitions are created"
 _CONNECT_SECONDS = 5.0
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=30.0)
 _CONNECTIONS = 32
@@ -207,7 +208,8 @@ class Connection:
                 if status not in _TRANSIENT:
                     raise failure
                 problem = str(failure)
-                again = repeatable or status == 429  # noqa: PLR2004  # too many requests
+                # Neither was accepted: too many requests, or a kind that admission does not know of yet.
+                again = repeatable or status == 429 or _NOT_KNOWN_YET in problem  # noqa: PLR2004
                 if not again:
                     raise failure
                 pause = max(pause, min(wait, 1.0))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RUN_ID_LABEL = "proving.ground/run-id"
 FAULT_ANNOTATION = "proving.ground/fault"
+FAULTY_LABEL = "proving.ground/faulty"
+"""On namespaces with a fault, since admission can select namespaces by labels only."""
 REMOVAL_SECONDS = 60.0
 _LETTERS = string.ascii_lowercase + string.digits
 _NAME_ATTEMPTS = 5
@@ -31,7 +33,7 @@ def random_name(prefix: str) -> str:
 def marks(run_id: str = "", fault: str = "") -> dict[str, dict[str, str]]:
     """Return the labels and annotations that namespaces of a run carry."""
     return {
-        "labels": {RUN_ID_LABEL: run_id} if run_id else {},
+        "labels": ({RUN_ID_LABEL: run_id} if run_id else {}) | ({FAULTY_LABEL: "true"} if fault else {}),
         "annotations": {FAULT_ANNOTATION: fault} if fault else {},
     }
 

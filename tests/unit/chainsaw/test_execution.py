@@ -58,7 +58,7 @@ def test_objects_go_to_the_tests_own_namespace_which_carries_the_runs_marks(engi
     assert engine.api.find("Widget", "w")["metadata"]["namespace"] == metadata["name"]
     assert metadata["name"].startswith("chainsaw-")
     assert len(metadata["name"]) <= 24, "object names and the namespace have to fit into 63 characters together"
-    assert metadata["labels"] == {"proving.ground/run-id": "r1"}
+    assert metadata["labels"] == {"proving.ground/run-id": "r1", "proving.ground/faulty": "true"}
     assert metadata["annotations"] == {"proving.ground/fault": "late,lost"}
 
 

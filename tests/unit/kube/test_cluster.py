@@ -256,6 +256,18 @@ def test_a_create_whose_answer_was_lost_is_not_sent_twice() -> None:
     run(scenario, patience=5)
 
 
+def test_a_create_of_a_kind_that_admission_does_not_know_yet_is_sent_again() -> None:
+    async def scenario(api: MemoryApi, cluster: Cluster) -> None:
+        delay = "There can be a delay between when CustomResourceDefinitions are created and when they are available."
+        body = {"kind": "Status", "reason": "ServiceUnavailable", "message": f"Resource kind Widget not found. {delay}"}
+        refusals = [Answer(503, json=body)]
+        api.answers = lambda method, _p: refusals.pop() if refusals and method == "POST" else None
+        await cluster.create(widget())
+        assert api.count("POST") == 2
+
+    run(scenario, patience=5)
+
+
 def test_an_apply_whose_answer_was_lost_is_sent_again_and_merged() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         def lose(method: str, _path: str) -> ConnectionResetError | None:
@@ -323,7 +335,7 @@ def test_a_namespace_lives_as_long_as_its_context_and_carries_its_marks() -> Non
         async with namespace(cluster, "check", run_id="r1", fault="late") as name:
             metadata = api.find("Namespace", name)["metadata"]  # type: ignore[index]
             assert name.startswith("check-")
-            assert metadata["labels"] == {"proving.ground/run-id": "r1"}
+            assert metadata["labels"] == {"proving.ground/run-id": "r1", "proving.ground/faulty": "true"}
             assert metadata["annotations"] == {"proving.ground/fault": "late"}
         assert api.find("Namespace", name) is None
 
