@@ -20,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
         "prove", help="run suites under faults: every check must be able to fail", description=__doc__
     )
     add_options(parser)
-    parser.add_argument("--jobs", type=int, metavar="N", help="passes at once (default: three for each CPU)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="passes at once (default: five for each CPU)")
     parser.set_defaults(run=run, stage=STAGE)
 
 

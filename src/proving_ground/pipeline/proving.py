@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from proving_ground.report.merge import Merged
 
 STAGE = "prove"
-PASSES_FOR_EACH_CPU = 4
+PASSES_FOR_EACH_CPU = 5
 
 
 class ProveRun(StageRun):
@@ -39,7 +39,7 @@ class ProveRun(StageRun):
     Args:
         options: What was asked.
         fault: Only this fault.
-        jobs: Passes at once; three for each CPU if absent.
+        jobs: Passes at once; five for each CPU if absent.
     """
 
     def __init__(self, options: RunOptions, *, fault: str | None, jobs: int | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING
 
 from proving_ground.errors import ConfigurationError, ExitCode
@@ -63,12 +64,13 @@ def plan(suites: Sequence[FoundSuite], fault: str | None) -> list[Pass]:
         raise ConfigurationError(
             f"no suite knows fault {fault!r}", where="--fault", hint=f"known: {', '.join(known) or 'none'}"
         )
-    passes: list[Pass] = []
+    by_suite: list[list[Pass]] = []
     for found in suites:
         names = [name for name in found.definition.faults if fault in (None, name)]
         if fault is None or names:
-            passes += [Pass(found.definition, found.directory, name) for name in (BASELINE, *names)]
-    return passes
+            by_suite.append([Pass(found.definition, found.directory, name) for name in (BASELINE, *names)])
+    # In turns: one suite's passes mostly wait while another's mostly compute.
+    return [asked for turn in itertools.zip_longest(*by_suite) for asked in turn if asked is not None]
 
 
 async def run_all(

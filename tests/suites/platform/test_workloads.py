@@ -73,7 +73,7 @@ async def test_a_removed_namespace_leaves_nothing(seen: Seen, namespace: str) ->
     await seen.cluster.create(seen.pod("leaf", namespace))
     try:
         # Never cut: a namespace takes five seconds to go by itself, whatever is wrong with it.
-        await remove_namespace(seen.cluster, namespace, timeout=40)
+        await remove_namespace(seen.cluster, namespace, timeout=25)
         for kind in ("Pod", "ConfigMap"):
             assert await seen.cluster.list("v1", kind, namespace) == []
     finally:
