@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,9 @@ def test_two_clusters_at_once_do_not_meet_and_are_gone_after_destroy(runs: tuple
     supervisors = processes.with_environment({"PROVING_GROUND_SUPERVISOR": str(two.state / "sim")})
     supervisor = next(each for each, given in supervisors.items() if "PROVING_GROUND_PROGRAM" not in given)
     os.kill(supervisor.pid, signal.SIGKILL)  # as when a whole run is killed: its programs live on
+    deadline = time.monotonic() + 10
+    while supervisor.pid in two.left() and time.monotonic() < deadline:
+        time.sleep(0.01)  # a killed process is listed until the kernel has taken it down
     assert len(two.left()) == 5
     two.must("destroy")
     assert two.left() == []
