@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from proving_ground.kube.namespaces import FAULT_ANNOTATION
+
 Manifest: TypeAlias = Mapping[str, Any]
 Key: TypeAlias = tuple[str, str]
 """Namespace and name."""
-
-FAULT_ANNOTATION = "proving.ground/fault"
 
 
 @dataclass(frozen=True, slots=True)
