@@ -23,6 +23,7 @@ __all__ = [
     "Apply",
     "Assert",
     "Binding",
+    "ClusterEntry",
     "Command",
     "Configuration",
     "Create",
@@ -36,13 +37,17 @@ __all__ = [
     "ObjectRef",
     "Operation",
     "Output",
+    "Patch",
     "PodLogs",
+    "Proxy",
     "ResourceRef",
     "Script",
     "Sleep",
     "Step",
     "Test",
     "Timeouts",
+    "Update",
+    "Wait",
     "Where",
 ]
 
@@ -141,12 +146,31 @@ class ObjectQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterEntry:
+    """A cluster that is registered under a name.
+
+    Args:
+        name: What ``cluster`` fields call it.
+        kubeconfig: Path relative to the test's folder; empty: the kubeconfig of the run. May be ``(expr)``.
+        context: Context in it; empty: its current one. May be ``(expr)``.
+        where: Its line.
+    """
+
+    name: str
+    kubeconfig: str
+    context: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Operation:
     """What every operation has."""
 
     kind: ClassVar[str] = ""
 
     where: Where
+    cluster: str = ""
+    clusters: tuple[ClusterEntry, ...] = ()
     description: str = ""
     continue_on_error: bool = False
     timeout: float | None = None
@@ -171,6 +195,30 @@ class Create(_Operation):
     """Create resources, which must not exist."""
 
     kind: ClassVar[str] = "create"
+
+    ref: ResourceRef
+    template: bool | None = None
+    expect: tuple[Expectation, ...] = ()
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch(_Operation):
+    """Merge into resources, which must exist."""
+
+    kind: ClassVar[str] = "patch"
+
+    ref: ResourceRef
+    template: bool | None = None
+    expect: tuple[Expectation, ...] = ()
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update(_Operation):
+    """Replace resources, which must exist."""
+
+    kind: ClassVar[str] = "update"
 
     ref: ResourceRef
     template: bool | None = None
@@ -213,11 +261,13 @@ class Delete(_Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script(_Operation):
-    """Run ``sh -c content``."""
+    """Run ``shell shell_args content``."""
 
     kind: ClassVar[str] = "script"
 
     content: str
+    shell: str = "sh"
+    shell_args: tuple[str, ...] = ("-c",)
     env: tuple[Binding, ...] = ()
     check: Tree | None = None
     skip_log_output: bool = False
@@ -294,7 +344,58 @@ class PodLogs(_Operation):
     tail: int | None = None
 
 
-Operation = Apply | Create | Assert | Error | Delete | Script | Command | Sleep | Describe | Get | Events | PodLogs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait(_Operation):
+    """Wait for a condition, a JSON path or the deletion of objects, as ``kubectl wait`` does.
+
+    Args:
+        condition: Type and wanted status of the condition (status empty: ``True``); None: not waited for.
+        json_path: Path and wanted value (value None: any); None: not waited for.
+        deletion: Whether the objects have to go.
+        format: Of what is shown at the end: json, yaml or empty.
+    """
+
+    kind: ClassVar[str] = "wait"
+
+    ref: ObjectQuery
+    condition: tuple[str, str] | None = None
+    json_path: tuple[str, str | None] | None = None
+    deletion: bool = False
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy(_Operation):
+    """Ask a pod or service through the API server's proxy; texts may be ``(expr)``."""
+
+    kind: ClassVar[str] = "proxy"
+
+    api_version: str
+    object_kind: str
+    name: str
+    namespace: str
+    port: str
+    path: str
+
+
+Operation = (
+    Apply
+    | Create
+    | Patch
+    | Update
+    | Assert
+    | Error
+    | Delete
+    | Script
+    | Command
+    | Sleep
+    | Describe
+    | Get
+    | Events
+    | PodLogs
+    | Wait
+    | Proxy
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
