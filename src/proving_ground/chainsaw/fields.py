@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping as Reasons
 from typing import TYPE_CHECKING, Any
 
 from proving_ground.chainsaw.assertions import Tree, parse_tree
@@ -26,7 +27,7 @@ class Fields:
         path: The file that it is in.
         what: What the mapping is, for messages: ``a step``.
         known: Fields that are taken.
-        refused: Fields that Chainsaw has and this engine has not.
+        refused: Fields that Chainsaw has and this engine has not; with the reason where it is a mapping.
 
     Raises:
         ConfigurationError: It is no mapping, or has a field that is not known.
@@ -41,12 +42,14 @@ class Fields:
         self.entries = node.entries
         names = frozenset(known)
         if not node.entries.keys() <= names:
-            self._refuse(names, frozenset(refused))
+            self._refuse(names, refused if isinstance(refused, Reasons) else dict.fromkeys(refused, ""))
 
-    def _refuse(self, known: frozenset[str], refused: frozenset[str]) -> None:
+    def _refuse(self, known: frozenset[str], refused: Reasons[str, str]) -> None:
         for name, entry in self.entries.items():
             if name in known:
                 continue
+            if refused.get(name):
+                raise self.error(f"{name} of {self.what} is not supported: {refused[name]}", entry.line)
             if name in refused:
                 hint = "the chainsaw binary runs it: --engine chainsaw"
                 raise self.error(f"{name} of {self.what} is not supported yet", entry.line, hint)

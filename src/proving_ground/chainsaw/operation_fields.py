@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from proving_ground.chainsaw.documents import Mapping, Node, Where, plain
-from proving_ground.chainsaw.fields import Fields, template_of, tree_of
+from proving_ground.chainsaw.common_fields import (
+    PROPAGATION,
+    bindings,
+    check_resource,
+    clusters,
+    expectations,
+    outputs,
+    refuse_compiler,
+    resource_ref,
+)
+from proving_ground.chainsaw.documents import Node, Where
+from proving_ground.chainsaw.fields import Fields
 from proving_ground.chainsaw.model import (
     Apply,
     Assert,
-    Binding,
     Command,
     Create,
     Delete,
     Describe,
     Error,
     Events,
-    Expectation,
     Get,
     ObjectQuery,
     ObjectRef,
     Operation,
-    Output,
+    Patch,
     PodLogs,
-    ResourceRef,
+    Proxy,
     Script,
     Sleep,
+    Update,
+    Wait,
 )
 from proving_ground.chainsaw.notation import parse_marked
 
@@ -34,10 +43,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+__all__ = ["PROPAGATION", "bindings", "check_resource", "clusters", "operations", "refuse_compiler"]
+
 _CLUSTERS = ("cluster", "clusters")
-_NOT_YET = ("patch", "update", "wait", "proxy")
-PROPAGATION = ("Orphan", "Background", "Foreground")
-_NAME = re.compile(r"\w+", re.ASCII)
 
 
 def operations(fields: Fields, name: str, *, whole: bool) -> tuple[Operation, ...]:
@@ -56,11 +64,10 @@ def operations(fields: Fields, name: str, *, whole: bool) -> tuple[Operation, ..
 
 def _operation(node: Node, path: Path, block: str, *, whole: bool) -> Operation:
     kinds = _READERS.keys() if whole else _READERS.keys() - _TRY_ONLY
-    known = {"description", "continueOnError", *kinds} if whole else {"description", *kinds}
-    what = f"an operation of {block}"
-    fields = Fields(
-        node, path, what, known, ("compiler", *_NOT_YET, *(() if whole else ("continueOnError", *_TRY_ONLY)))
-    )
+    known = {"description", "compiler", *kinds, *(("continueOnError",) if whole else ())}
+    refused = {} if whole else dict.fromkeys(("continueOnError", *_TRY_ONLY), "Chainsaw has it in try alone")
+    fields = Fields(node, path, f"an operation of {block}", known, refused)
+    refuse_compiler(fields)
     kind = fields.require_one(*sorted(kinds))
     common: dict[str, Any] = {
         "where": Where(path, fields.line(kind)),
@@ -71,119 +78,26 @@ def _operation(node: Node, path: Path, block: str, *, whole: bool) -> Operation:
 
 
 def _common(fields: Fields, common: dict[str, Any]) -> dict[str, Any]:
+    chosen, registered = clusters(fields)
     return {
         **common,
+        "cluster": chosen,
+        "clusters": registered,
         "timeout": fields.duration("timeout"),
         "bindings": bindings(fields, "bindings"),
-        "outputs": _outputs(fields),
+        "outputs": outputs(fields),
     }
 
 
-def bindings(fields: Fields, name: str) -> tuple[Binding, ...]:
-    """Return the bindings, or environment variables, of a list."""
-    result = []
-    for node in fields.items(name):
-        binding = Fields(node, fields.path, "a binding", ("name", "value"), ("compiler",))
-        binding.require("name")
-        if "value" not in binding.entries:
-            binding.require("value")
-        result.append(Binding(name=_binding_name(binding), value=binding.template("value"), where=binding.where))
-    return tuple(result)
-
-
-def _binding_name(binding: Fields) -> str:
-    name = binding.expression_string("name")
-    if parse_marked(name) is None and _NAME.fullmatch(name) is None:
-        hint = "letters, digits and underscores"
-        raise binding.error(f"{name!r} is not a name of {binding.what}", binding.line("name"), hint)
-    return name
-
-
-def _outputs(fields: Fields) -> tuple[Output, ...]:
-    result = []
-    for node in fields.items("outputs"):
-        output = Fields(node, fields.path, "an output", ("name", "value", "match"), ("compiler",))
-        output.require("name", "value")
-        result.append(
-            Output(
-                name=_binding_name(output),
-                value=output.template("value"),
-                match=output.tree("match"),
-                where=output.where,
-            )
-        )
-    return tuple(result)
-
-
-def _expectations(fields: Fields) -> tuple[Expectation, ...]:
-    result = []
-    for node in fields.items("expect"):
-        expectation = Fields(node, fields.path, "an expectation", ("match", "check"))
-        expectation.require("check")
-        check = tree_of(expectation.node("check"), fields.path)
-        result.append(Expectation(match=expectation.tree("match"), check=check, where=expectation.where))
-    return tuple(result)
-
-
-def _resource_ref(fields: Fields, *, tree: bool) -> ResourceRef:
-    """Return where an operation's resources come from; inline ones have their expressions checked."""
-    if fields.require_one("file", "resource") == "file":
-        return ResourceRef(file=fields.expression_string("file"), resource=None, where=fields.where)
-    node = fields.node("resource")
-    check_resource(node, fields.path, tree=tree, template=fields.boolean("template") is not False)
-    return ResourceRef(file=None, resource=plain(node), where=Where(fields.path, node.line))
-
-
-def check_resource(node: Node, path: Path, *, tree: bool, template: bool = True) -> None:
-    """Refuse a resource that cannot be one.
-
-    Args:
-        node: The resource.
-        path: Its file.
-        tree: Whether it is an assertion tree; those may have no kind.
-        template: Whether its expressions count.
-
-    Raises:
-        ConfigurationError: It is no mapping, has no kind or name, or an expression in it is none.
-    """
-    fields = _any_fields(node, path, "a resource")
-    if tree:
-        tree_of(node, path)
-    else:
-        fields.require("apiVersion", "kind")
-        if not fields.string("kind").endswith("List"):
-            _check_name(fields)
-        if template:
-            template_of(node, path)
-    for name in ("apiVersion", "kind"):
-        fields.string(name)
-    if fields.given("metadata"):
-        metadata = _any_fields(fields.node("metadata"), path, "metadata")
-        for name in ("name", "namespace"):
-            metadata.string(name)
-
-
-def _any_fields(node: Node, path: Path, what: str) -> Fields:
-    """Return a mapping whose fields may have any name."""
-    return Fields(node, path, what, node.entries if isinstance(node, Mapping) else ())
-
-
-def _check_name(fields: Fields) -> None:
-    fields.require("metadata")
-    metadata = _any_fields(fields.node("metadata"), fields.path, "metadata")
-    if not metadata.given("generateName"):
-        metadata.require("name")
-
-
-_WRITING = ("bindings", "outputs", "timeout", "file", "resource", "template", "expect", "dryRun")
+_WRITING = (*_CLUSTERS, "bindings", "outputs", "timeout", "file", "resource", "template", "expect", "dryRun")
 
 
 def _writing(node: Node, path: Path, what: str) -> tuple[Fields, dict[str, Any]]:
-    fields = Fields(node, path, what, _WRITING, _CLUSTERS)
+    fields = Fields(node, path, what, _WRITING)
     return fields, {
-        "ref": _resource_ref(fields, tree=False),
+        "ref": resource_ref(fields, tree=False),
         "template": fields.boolean("template"),
-        "expect": _expectations(fields),
+        "expect": expectations(fields),
         "dry_run": fields.boolean("dryRun") or False,
     }
 
@@ -198,31 +112,41 @@ def _create(node: Node, path: Path, common: dict[str, Any]) -> Operation:
     return Create(**_common(fields, common), **own)
 
 
-_COMPARING = ("bindings", "timeout", "file", "resource", "template")
+def _patch(node: Node, path: Path, common: dict[str, Any]) -> Operation:
+    fields, own = _writing(node, path, "patch")
+    return Patch(**_common(fields, common), **own)
+
+
+def _update(node: Node, path: Path, common: dict[str, Any]) -> Operation:
+    fields, own = _writing(node, path, "update")
+    return Update(**_common(fields, common), **own)
+
+
+_COMPARING = (*_CLUSTERS, "bindings", "timeout", "file", "resource", "template")
 
 
 def _assert(node: Node, path: Path, common: dict[str, Any]) -> Operation:
-    fields = Fields(node, path, "assert", _COMPARING, _CLUSTERS)
-    ref = _resource_ref(fields, tree=True)
+    fields = Fields(node, path, "assert", _COMPARING)
+    ref = resource_ref(fields, tree=True)
     return Assert(**_common(fields, common), ref=ref, template=fields.boolean("template"))
 
 
 def _error(node: Node, path: Path, common: dict[str, Any]) -> Operation:
-    fields = Fields(node, path, "error", _COMPARING, _CLUSTERS)
-    ref = _resource_ref(fields, tree=True)
+    fields = Fields(node, path, "error", _COMPARING)
+    ref = resource_ref(fields, tree=True)
     return Error(**_common(fields, common), ref=ref, template=fields.boolean("template"))
 
 
 def _delete(node: Node, path: Path, common: dict[str, Any]) -> Operation:
     known = ("bindings", "timeout", "ref", "file", "template", "expect", "deletionPropagationPolicy")
-    fields = Fields(node, path, "delete", known, _CLUSTERS)
+    fields = Fields(node, path, "delete", (*_CLUSTERS, *known))
     given = fields.require_one("ref", "file")
     return Delete(
         **_common(fields, common),
         ref=_object_ref(fields.node("ref"), path) if given == "ref" else None,
         file=fields.expression_string("file") if given == "file" else None,
         template=fields.boolean("template"),
-        expect=_expectations(fields),
+        expect=expectations(fields),
         propagation=fields.one_of("deletionPropagationPolicy", *PROPAGATION),
     )
 
@@ -240,7 +164,10 @@ def _object_ref(node: Node, path: Path) -> ObjectRef:
     )
 
 
-_RUNNING = ("bindings", "outputs", "timeout", "env", "check", "skipLogOutput", "skipCommandOutput", "workDir")
+_RUNNING = (
+    *(*_CLUSTERS, "bindings", "outputs", "timeout", "env", "check", "skipLogOutput", "skipCommandOutput"),
+    "workDir",
+)
 
 
 def _running(fields: Fields) -> dict[str, Any]:
@@ -254,13 +181,22 @@ def _running(fields: Fields) -> dict[str, Any]:
 
 
 def _script(node: Node, path: Path, common: dict[str, Any]) -> Operation:
-    fields = Fields(node, path, "script", (*_RUNNING, "content"), (*_CLUSTERS, "shell", "shellArgs", "file"))
+    fields = Fields(
+        node, path, "script", (*_RUNNING, "content", "shell", "shellArgs"), {"file": "write its path into content"}
+    )
     fields.require("content")
-    return Script(**_common(fields, common), **_running(fields), content=fields.string("content"))
+    own = _running(fields)
+    if fields.given("shell"):
+        own["shell"] = fields.string("shell")
+        if not own["shell"]:
+            raise fields.error("shell of script is empty", fields.line("shell"), "leave it out for sh")
+    if fields.given("shellArgs"):
+        own["shell_args"] = fields.strings("shellArgs")
+    return Script(**_common(fields, common), **own, content=fields.string("content"))
 
 
 def _command(node: Node, path: Path, common: dict[str, Any]) -> Operation:
-    fields = Fields(node, path, "command", (*_RUNNING, "entrypoint", "args"), _CLUSTERS)
+    fields = Fields(node, path, "command", (*_RUNNING, "entrypoint", "args"))
     fields.require("entrypoint")
     args = fields.strings("args")
     return Command(**_common(fields, common), **_running(fields), entrypoint=fields.string("entrypoint"), args=args)
@@ -272,7 +208,10 @@ def _sleep(node: Node, path: Path, common: dict[str, Any]) -> Operation:
     return Sleep(**_common(fields, common), duration=fields.duration("duration", zero=True) or 0.0)
 
 
-_QUERY = ("timeout", "apiVersion", "kind", "name", "namespace", "selector")
+_QUERY = (*_CLUSTERS, "timeout", "apiVersion", "kind", "name", "namespace", "selector")
+
+
+_REPLACED = {"resource": "Chainsaw has replaced it by apiVersion and kind"}
 
 
 def _query(fields: Fields) -> ObjectQuery:
@@ -293,32 +232,40 @@ def _name_or_selector(fields: Fields) -> None:
         raise fields.error(f"{fields.what} has both name and selector", fields.line("selector"), "give one of them")
 
 
+def _format(fields: Fields) -> str:
+    text = fields.expression_string("format")
+    if text and text not in {"json", "yaml"} and parse_marked(text) is None:
+        found = f"format of {fields.what} has to be one of json, yaml, found {text!r}"
+        raise fields.error(found, fields.line("format"))
+    return text
+
+
 def _describe(node: Node, path: Path, common: dict[str, Any]) -> Operation:
-    fields = Fields(node, path, "describe", (*_QUERY, "showEvents"), (*_CLUSTERS, "resource"))
+    fields = Fields(node, path, "describe", (*_QUERY, "showEvents"), _REPLACED)
     show = fields.boolean("showEvents")
     return Describe(**_common(fields, common), ref=_query(fields), show_events=show is not False)
 
 
 def _get(node: Node, path: Path, common: dict[str, Any]) -> Operation:
-    fields = Fields(node, path, "get", (*_QUERY, "format"), (*_CLUSTERS, "resource"))
-    return Get(**_common(fields, common), ref=_query(fields), format=fields.one_of("format", "json", "yaml") or "")
+    fields = Fields(node, path, "get", (*_QUERY, "format"), _REPLACED)
+    return Get(**_common(fields, common), ref=_query(fields), format=_format(fields))
 
 
 def _events(node: Node, path: Path, common: dict[str, Any]) -> Operation:
-    fields = Fields(node, path, "events", ("timeout", "name", "namespace", "selector", "format"), _CLUSTERS)
+    fields = Fields(node, path, "events", (*_CLUSTERS, "timeout", "name", "namespace", "selector", "format"))
     _name_or_selector(fields)
     return Events(
         **_common(fields, common),
         name=fields.expression_string("name"),
         namespace=fields.expression_string("namespace"),
         selector=fields.expression_string("selector"),
-        format=fields.one_of("format", "json", "yaml") or "",
+        format=_format(fields),
     )
 
 
 def _pod_logs(node: Node, path: Path, common: dict[str, Any]) -> Operation:
-    known = ("timeout", "name", "namespace", "selector", "container", "tail")
-    fields = Fields(node, path, "podLogs", known, _CLUSTERS)
+    known = (*_CLUSTERS, "timeout", "name", "namespace", "selector", "container", "tail")
+    fields = Fields(node, path, "podLogs", known)
     _name_or_selector(fields)
     return PodLogs(
         **_common(fields, common),
@@ -327,6 +274,48 @@ def _pod_logs(node: Node, path: Path, common: dict[str, Any]) -> Operation:
         selector=fields.expression_string("selector"),
         container=fields.expression_string("container"),
         tail=fields.integer("tail", -1),
+    )
+
+
+def _wait(node: Node, path: Path, common: dict[str, Any]) -> Operation:
+    fields = Fields(node, path, "wait", (*_QUERY, "format", "for"), _REPLACED)
+    fields.require("for")
+    wanted = Fields(fields.node("for"), path, "for", ("condition", "deletion", "jsonPath"))
+    kind = wanted.require_one("condition", "deletion", "jsonPath")
+    own: dict[str, Any] = {}
+    if kind == "deletion":
+        Fields(wanted.node(kind), path, kind, ())
+        own["deletion"] = True
+    elif kind == "condition":
+        own["condition"] = _named(Fields(wanted.node(kind), path, kind, ("name", "value")), "name", "")
+    else:
+        own["json_path"] = _named(Fields(wanted.node(kind), path, kind, ("path", "value")), "path", None)
+    return Wait(**_common(fields, common), **own, ref=_query(fields), format=_format(fields))
+
+
+def _named(fields: Fields, name: str, default: str | None) -> tuple[str, str | None]:
+    """Return what is waited for and its value."""
+    fields.require(name)
+    if not fields.given("value"):
+        return fields.expression_string(name), default
+    value = fields.expression_string("value")
+    if not value:
+        raise fields.error(f"value of {fields.what} is empty", fields.line("value"), "leave it out")
+    return fields.expression_string(name), value
+
+
+def _proxy(node: Node, path: Path, common: dict[str, Any]) -> Operation:
+    known = ("timeout", "outputs", "apiVersion", "kind", "name", "namespace", "port", "path")
+    fields = Fields(node, path, "proxy", (*_CLUSTERS, *known), _REPLACED)
+    fields.require("apiVersion", "kind", "name")
+    return Proxy(
+        **_common(fields, common),
+        api_version=fields.expression_string("apiVersion"),
+        object_kind=fields.expression_string("kind"),
+        name=fields.expression_string("name"),
+        namespace=fields.expression_string("namespace"),
+        port=fields.expression_string("port"),
+        path=fields.expression_string("path"),
     )
 
 
@@ -340,8 +329,12 @@ _READERS: dict[str, Callable[[Node, Path, dict[str, Any]], Operation]] = {
     "error": _error,
     "events": _events,
     "get": _get,
+    "patch": _patch,
     "podLogs": _pod_logs,
+    "proxy": _proxy,
     "script": _script,
     "sleep": _sleep,
+    "update": _update,
+    "wait": _wait,
 }
-_TRY_ONLY = ("apply", "assert", "create", "error")
+_TRY_ONLY = ("apply", "assert", "create", "error", "patch", "proxy", "update")

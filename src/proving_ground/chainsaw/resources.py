@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proving_ground.chainsaw.assertions import Tree, parse_tree
+from proving_ground.chainsaw.common_fields import check_resource
 from proving_ground.chainsaw.documents import (
     Items,
     Mapping,
@@ -21,7 +22,6 @@ from proving_ground.chainsaw.documents import (
 )
 from proving_ground.chainsaw.errors import ExpressionError
 from proving_ground.chainsaw.model import ResourceRef
-from proving_ground.chainsaw.operation_fields import check_resource
 from proving_ground.chainsaw.templates import Template, parse_template, render_string
 from proving_ground.errors import ConfigurationError
 

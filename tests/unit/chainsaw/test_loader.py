@@ -89,11 +89,22 @@ spec:
         skipLogOutput: true
         skipCommandOutput: true
         workDir: sub
+        shell: bash
+        shellArgs: [-e, -c]
+        cluster: other
+        clusters: {other: {kubeconfig: ./k, context: c}, own: {}}
     - command:
         entrypoint: kubectl
         args: [get, pods]
     - sleep: {duration: 1s}
+    - compiler: jp
+      patch: {file: a.yaml}
+    - update: {file: a.yaml, dryRun: true}
+    - wait: {apiVersion: v1, kind: Pod, selector: a=b, for: {condition: {name: Ready}}, format: (f)}
+    - wait: {apiVersion: v1, kind: Pod, name: x, for: {jsonPath: {path: '{.status.phase}', value: Running}}}
+    - proxy: {apiVersion: v1, kind: Pod, name: x, namespace: n, port: '80', path: /a, outputs: [{name: a, value: b}]}
     catch:
+    - wait: {apiVersion: v1, kind: Pod, for: {deletion: {}}, timeout: 3s}
     - describe: {apiVersion: v1, kind: Pod, selector: a=b, showEvents: false}
     - events: {name: x, format: json}
     - get: {apiVersion: v1, kind: Pod, name: x, namespace: n, format: yaml}
@@ -143,13 +154,14 @@ def test_everything_that_is_supported_is_typed(load: Any, tmp_path: Path) -> Non
     assert (only.name, only.template, only.skip_delete, only.propagation) == ("Create", False, True, "Orphan")
     assert [operation.kind for operation in only.try_] == [
         *("apply", "create", "assert", "error", "delete", "delete", "script", "command", "sleep"),
+        *("patch", "update", "wait", "wait", "proxy"),
     ]
-    assert [operation.kind for operation in only.catch] == ["describe", "events", "get"]
+    assert [operation.kind for operation in only.catch] == ["wait", "describe", "events", "get"]
     assert [operation.kind for operation in (*only.finally_, *only.cleanup)] == ["script", "delete"]
 
 
 def test_operations_keep_what_they_say(load: Any) -> None:
-    apply, create, assertion, error, delete, _, script, command, sleep = load(WHOLE)[0].steps[0].try_
+    apply, create, assertion, error, delete, _, script, command, sleep, *_ = load(WHOLE)[0].steps[0].try_
 
     assert (apply.description, apply.continue_on_error, apply.timeout, apply.dry_run) == (
         "the service",
@@ -166,6 +178,20 @@ def test_operations_keep_what_they_say(load: Any) -> None:
     assert (script.content, script.skip_log_output, script.work_dir) == ("echo $A\n", True, "sub")
     assert (command.entrypoint, command.args) == ("kubectl", ("get", "pods"))
     assert sleep.duration == 1.0
+
+
+def test_waits_proxies_and_clusters_keep_what_they_say(load: Any) -> None:
+    *_, script, _, _, _, update, condition, path, proxy = load(WHOLE)[0].steps[0].try_
+    gone = load(WHOLE)[0].steps[0].catch[0]
+
+    assert (script.shell, script.shell_args, script.cluster) == ("bash", ("-e", "-c"), "other")
+    assert [(c.name, c.kubeconfig, c.context) for c in script.clusters] == [("other", "./k", "c"), ("own", "", "")]
+    assert (update.ref.file, update.dry_run) == ("a.yaml", True)
+    assert (condition.condition, condition.json_path, condition.ref.selector) == (("Ready", ""), None, "a=b")
+    assert (path.json_path, path.condition, path.ref.name) == (("{.status.phase}", "Running"), None, "x")
+    assert (gone.deletion, gone.condition, gone.timeout, condition.format) == (True, None, 3.0, "(f)")
+    assert (proxy.api_version, proxy.object_kind, proxy.name, proxy.namespace) == ("v1", "Pod", "x", "n")
+    assert (proxy.port, proxy.path, proxy.outputs[0].name) == ("80", "/a", "a")
 
 
 def test_what_was_not_given_is_none_so_that_outer_levels_decide(load: Any) -> None:
@@ -231,17 +257,30 @@ REFUSED: list[tuple[str, int, str]] = [
     (SPEC + "  bindings: [{value: 1}]\n  steps: []\n", 6, "a binding has no name"),
     (SPEC + "  bindings: [{name: a}]\n  steps: []\n", 6, "a binding has no value"),
     (SPEC + "  bindings: [{name: a, value: (b ==)}]\n  steps: []\n", 6, "ends too early"),
-    (SPEC + "  catch: [{apply: {file: x}}]\n  steps: []\n", 6, "apply of an operation of catch is not supported"),
+    (SPEC + "  catch: [{apply: {file: x}}]\n  steps: []\n", 6, "catch is not supported: Chainsaw has it in try"),
     # steps and operations
     (step("- name: x"), 7, "a step has no try"),
     (step("- use: {template: x}\n  try: []"), 7, "use of a step is not supported yet"),
     (step("- try:\n  - aply: {file: x}"), 8, "did you mean apply"),
     (step("- try:\n  - {}"), 8, "needs exactly one of .*, has none"),
     (step("- try:\n  - apply: {file: x}\n    assert: {file: x}"), 8, "has apply and assert"),
-    (step("- try:\n  - wait: {}"), 8, "wait of an operation of try is not supported yet"),
-    (step("- try:\n  - patch: {}"), 8, "patch of an operation of try is not supported yet"),
-    (step("- try:\n  - update: {}"), 8, "update of an operation of try is not supported yet"),
-    (step("- try:\n  - proxy: {}"), 8, "proxy of an operation of try is not supported yet"),
+    (step("- try:\n  - wait: {}"), 8, "wait has no for"),
+    (step("- try:\n  - wait: {for: {}, apiVersion: v1, kind: Pod}"), 8, "for needs exactly one of condition, deletion"),
+    (step("- try:\n  - wait: {for: {deletion: {x: 1}}}"), 8, "unknown field 'x' of deletion"),
+    (step("- try:\n  - wait: {for: {deletion: {}}}"), 8, "wait has no apiVersion"),
+    (step("- try:\n  - wait: {for: {condition: {}}}"), 8, "condition has no name"),
+    (step("- try:\n  - wait: {for: {condition: {name: a, value: ''}}}"), 8, "value of condition is empty"),
+    (step("- try:\n  - wait: {for: {jsonPath: {value: a}}}"), 8, "jsonPath has no path"),
+    (step("- try:\n  - wait: {for: {condition: {name: a}, deletion: {}}}"), 8, "has condition and deletion"),
+    (step("- try:\n  - wait: {resource: pods, for: {}}"), 8, "replaced it by apiVersion and kind"),
+    (step("- try:\n  - patch: {}"), 8, "patch needs exactly one of file, resource"),
+    (step("- try:\n  - update: {file: a, ref: b}"), 8, "unknown field 'ref' of update"),
+    (step("- try:\n  - proxy: {apiVersion: v1, kind: Pod}"), 8, "proxy has no name"),
+    (step("- try:\n  - proxy: {apiVersion: v1, kind: Pod, name: x, port: 80}"), 8, "port of proxy has to be a text"),
+    (step("- try:\n  - compiler: cel\n    sleep: {duration: 1s}"), 8, "expressions can be JMESPath only"),
+    (step("- try:\n  - compiler: jq\n    sleep: {duration: 1s}"), 8, "there is no such language"),
+    (step("- try: []\n  catch:\n  - patch: {file: a}"), 9, "Chainsaw has it in try alone"),
+    (step("- try: []\n  catch:\n  - proxy: {name: a}"), 9, "Chainsaw has it in try alone"),
     (step("- try:\n  - apply: {}"), 8, "apply needs exactly one of file, resource, has none"),
     (step("- try:\n  - apply: file.yaml"), 8, "apply has to be a mapping, found the text 'file.yaml'"),
     (step("- try:\n  - apply: {file: a, resource: {}}"), 8, "has file and resource"),
@@ -249,7 +288,11 @@ REFUSED: list[tuple[str, int, str]] = [
     (step("- try:\n  - apply:\n      resource: {kind: Pod}"), 9, "a resource has no apiVersion"),
     (step("- try:\n  - apply:\n      resource: {apiVersion: v1, kind: Pod}"), 9, "a resource has no metadata"),
     (step("- try:\n  - apply:\n      resource: {apiVersion: v1, kind: Pod, metadata: {}}"), 9, "metadata has no name"),
-    (step("- try:\n  - apply: {file: a, cluster: b}"), 8, "cluster of apply is not supported yet"),
+    (step("- try:\n  - apply: {file: a, cluster: ''}"), 8, "cluster of apply is empty"),
+    (step("- try:\n  - apply: {file: a, clusters: [b]}"), 8, "clusters of apply has to map names"),
+    (step("- try:\n  - apply: {file: a, clusters: {b: c}}"), 8, "cluster 'b' has to be a mapping, found the text 'c'"),
+    (step("- try:\n  - apply: {file: a, clusters: {b: {ctx: c}}}"), 8, "unknown field 'ctx' of cluster 'b'"),
+    (step("- try:\n  - sleep: {duration: 1s, cluster: b}"), 8, "unknown field 'cluster' of sleep"),
     (step("- try:\n  - assert: {file: a, expect: []}"), 8, "unknown field 'expect' of assert"),
     (step("- try:\n  - assert: {file: a, timeout: soon}"), 8, "found 'soon'"),
     (
@@ -269,7 +312,9 @@ REFUSED: list[tuple[str, int, str]] = [
     ),
     (step("- try:\n  - assert:\n      resource:\n        (lenght(a)): 1"), 10, "did you mean length"),
     (step("- try:\n  - script: {}"), 8, "script has no content"),
-    (step("- try:\n  - script: {content: x, shell: bash}"), 8, "shell of script is not supported yet"),
+    (step("- try:\n  - script: {content: x, shell: ''}"), 8, "shell of script is empty"),
+    (step("- try:\n  - script: {content: x, shellArgs: -c}"), 8, "shellArgs of script has to be a list"),
+    (step("- try:\n  - script: {content: x, file: y}"), 8, "write its path into content"),
     (step("- try:\n  - script: {content: x, timout: 5s}"), 8, "did you mean timeout"),
     (step("- try:\n  - script: {content: [x]}"), 8, "content of script has to be a text"),
     (step("- try:\n  - script: {content: x, check: {(a ==): 1}}"), 8, "ends too early"),
@@ -291,7 +336,7 @@ REFUSED: list[tuple[str, int, str]] = [
         9,
         "continueOnError of an operation",
     ),
-    (step("- try: []\n  finally:\n  - assert: {file: x}"), 9, "assert of an operation of finally is not supported"),
+    (step("- try: []\n  finally:\n  - assert: {file: x}"), 9, "finally is not supported: Chainsaw has it in try"),
     (step("- try: []\n  try: []"), 8, "key 'try' again"),
 ]
 
