@@ -262,6 +262,26 @@ class Cluster:
         )
         return answer
 
+    async def update(self, obj: Object, *, namespace: str = "", dry_run: bool = False) -> Object:
+        """Replace an object and return what became of it.
+
+        Args:
+            obj: The object as it has to be; with a ``resourceVersion`` only that state of it is replaced.
+            namespace: Where it is if it does not say so itself.
+            dry_run: Whether the API server only checks it.
+
+        Raises:
+            NotFoundError: There is none of that name.
+            ConflictError: It has changed since the ``resourceVersion`` that was given.
+        """
+        reference = Reference.of(obj)
+        resource = await self.resource(reference.api_version, reference.kind)
+        path = resource.path(reference.namespace or namespace, reference.name)
+        answer: Object = await self._connection.request(
+            "PUT", path, params={"dryRun": "All"} if dry_run else None, body=obj
+        )
+        return answer
+
     async def patch_status(self, reference: Reference, status: Mapping[str, Any]) -> Object:
         """Merge fields into an object's status."""
         return await self.patch(reference, {"status": dict(status)}, subresource="status")

@@ -183,7 +183,7 @@ class MemoryApi:
                 return self._list(kind, namespace, params)
             case "GET" if sub == "log":
                 return Answer(200, text=self.logs.get(name, ""))
-        return self._change(method, kind, (kind.api_version, kind.plural, namespace, name), body)
+        return self._change(method, kind, (kind.api_version, kind.plural, namespace, name), params, body)
 
     def _resolve(self, path: str) -> tuple[ResourceType, str, str, str] | None:
         if found := _NAMESPACE_PATH.match(path):
@@ -194,12 +194,26 @@ class MemoryApi:
             return None
         return kind, match["namespace"] or "", match["name"] or "", match["sub"] or ""
 
-    def _change(self, method: str, kind: ResourceType, key: tuple[str, str, str, str], body: Object) -> Answer:
+    def _change(
+        self,
+        method: str,
+        kind: ResourceType,
+        key: tuple[str, str, str, str],
+        params: Mapping[str, str],
+        body: Object,
+    ) -> Answer:
         obj = self._objects.get(key)
         if obj is None:
             return _status(404, "NotFound", f'{kind.plural} "{key[3]}" not found')
-        if method == "PATCH":
-            return Answer(200, self._store(kind, _merge(obj, body), "MODIFIED"))
+        if method in {"PATCH", "PUT"}:
+            metadata = obj["metadata"]
+            if (body.get("metadata") or {}).get("resourceVersion", metadata["resourceVersion"]) != (
+                metadata["resourceVersion"]
+            ):
+                return _status(409, "Conflict", f'{kind.plural} "{key[3]}": the object has been modified')
+            kept = {name: metadata[name] for name in ("uid", "namespace") if name in metadata}
+            changed = _merge(obj, body) if method == "PATCH" else {**body, "metadata": {**body["metadata"], **kept}}
+            return Answer(200, changed if "dryRun" in params else self._store(kind, changed, "MODIFIED"))
         if method == "DELETE":
             return self._delete(kind, key, obj)
         return Answer(200, obj)

@@ -62,6 +62,25 @@ def test_apply_creates_and_then_merges() -> None:
     run(scenario)
 
 
+def test_update_replaces_and_refuses_what_has_changed_or_is_not_there() -> None:
+    async def scenario(_api: MemoryApi, cluster: Cluster) -> None:
+        first = await cluster.create(widget("a", spec={"x": 1, "y": 1}))
+        second = await cluster.update({**first, "spec": {"x": 2}})
+        assert second["spec"] == {"x": 2}
+        assert second["metadata"]["uid"] == first["metadata"]["uid"]
+        checked = await cluster.update({**second, "spec": {"x": 3}}, dry_run=True)
+        assert checked["spec"] == {"x": 3}
+        found = await cluster.get("test.example/v1", "Widget", "a", "ns")
+        assert found is not None
+        assert found["spec"] == {"x": 2}
+        with pytest.raises(ConflictError, match="modified"):
+            await cluster.update({**first, "spec": {"x": 4}})
+        with pytest.raises(NotFoundError):
+            await cluster.update(widget("b"))
+
+    run(scenario)
+
+
 def test_create_refuses_what_exists() -> None:
     async def scenario(_api: MemoryApi, cluster: Cluster) -> None:
         await cluster.create(widget())
