@@ -6,6 +6,7 @@ from proving_ground.kube.cluster import Cluster
 from proving_ground.kube.discovery import UnknownKindError
 from proving_ground.kube.errors import ApiError, ConflictError, NotFoundError, WaitTimeoutError
 from proving_ground.kube.namespaces import create_namespace, namespace, remove_namespace
+from proving_ground.kube.overrides import Overrides
 from proving_ground.kube.references import Object, Reference, ResourceType, Target, conditions, summarise
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ConflictError",
     "NotFoundError",
     "Object",
+    "Overrides",
     "Reference",
     "ResourceType",
     "Target",

@@ -11,6 +11,7 @@ from proving_ground.kube.connection import PATIENCE, Connection
 from proving_ground.kube.discovery import Discovery
 from proving_ground.kube.errors import ConflictError, NotFoundError, WaitTimeoutError
 from proving_ground.kube.kubeconfig import with_context
+from proving_ground.kube.overrides import Overrides
 from proving_ground.kube.references import Object, Objects, Reference, ResourceType, Target, summarise
 from proving_ground.kube.sharing import SharedWatches
 
@@ -28,6 +29,7 @@ _PATCH_TYPES = {
     "strategic": "application/strategic-merge-patch+json",
 }
 _CONFLICT_RETRIES = 5
+_AS_IT_IS = Overrides()
 
 
 class Cluster:
@@ -46,21 +48,27 @@ class Cluster:
     @classmethod
     @contextlib.asynccontextmanager
     async def connect(
-        cls, kubeconfig: str | PathLike[str], context: str | None = None, *, patience: float = PATIENCE
+        cls,
+        kubeconfig: str | PathLike[str],
+        context: str | None = None,
+        *,
+        overrides: Overrides = _AS_IT_IS,
+        patience: float = PATIENCE,
     ) -> AsyncIterator[Cluster]:
         """Connect to the cluster that a kubeconfig names, and close every connection at the end.
 
         Args:
             kubeconfig: Path of the file.
             context: Context in it; its current one if not given.
+            overrides: What goes before the kubeconfig: another user, whom to impersonate, ...
             patience: Seconds for which an API server that fails or cannot be reached is asked again.
 
         Raises:
             ConfigurationError: The kubeconfig cannot be used.
         """
         path = Path(kubeconfig)
-        connection = await Connection.open(path, context, patience=patience)
-        with with_context(path, context) as chosen:
+        connection = await Connection.open(path, context, overrides=overrides, patience=patience)
+        with with_context(path, context, overrides) as chosen:
             cluster = cls(connection, chosen, patience=patience)
             try:
                 yield cluster

@@ -12,6 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from proving_ground.errors import ConfigurationError, InfrastructureError
@@ -19,6 +20,7 @@ from proving_ground.kube import tls
 from proving_ground.kube.credentials import Credential, obtain
 from proving_ground.kube.errors import ApiError, StreamError, api_error
 from proving_ground.kube.kubeconfig import Access, read_access
+from proving_ground.kube.overrides import Overrides
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -40,6 +42,7 @@ _KEEPALIVE_SECONDS = 60.0
 _STREAM_BUFFER = 1 << 20
 _POSTPONED_SECONDS = 5.0
 _CLOSING_SECONDS = 1.0
+_AS_IT_IS = Overrides()
 _LOST = (aiohttp.ClientError, OSError, TimeoutError)
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ConnectionRefusedError)
 
@@ -58,9 +61,11 @@ class Connection:
         credential: Credential | None = None,
         *,
         patience: float = PATIENCE,
+        request_timeout: float = 0.0,
         read: Callable[[], Access] | None = None,
     ) -> None:
         self._access = access
+        self._request_timeout = request_timeout
         self._credential = credential or Credential()
         self._read = read
         self._patience = patience
@@ -72,7 +77,14 @@ class Connection:
         self.requests = 0
 
     @classmethod
-    async def open(cls, kubeconfig: Path, context: str | None = None, *, patience: float = PATIENCE) -> Connection:
+    async def open(
+        cls,
+        kubeconfig: Path,
+        context: str | None = None,
+        *,
+        overrides: Overrides = _AS_IT_IS,
+        patience: float = PATIENCE,
+    ) -> Connection:
         """Read the kubeconfig, run its credential plugin if it has one, and prepare; nothing is sent yet.
 
         Raises:
@@ -80,10 +92,12 @@ class Connection:
         """
 
         def read() -> Access:
-            return read_access(kubeconfig, context)
+            return read_access(kubeconfig, context, overrides)
 
         access = read()
-        connection = cls(access, await obtain(access), patience=patience, read=read)
+        connection = cls(
+            access, await obtain(access), patience=patience, request_timeout=overrides.request_timeout, read=read
+        )
         connection._prepare()
         return connection
 
@@ -141,7 +155,9 @@ class Connection:
 
     def _options(self, params: Params | None, content_type: str = "") -> dict[str, Any]:
         """Return what every request says besides its method, URL and body."""
-        headers = {"content-type": content_type} if content_type else {}
+        headers = CIMultiDict(self._access.impersonate)
+        if content_type:
+            headers["content-type"] = content_type
         if self._credential.authorization:
             headers["authorization"] = self._credential.authorization
         options: dict[str, Any] = {"headers": headers, "allow_redirects": False}
@@ -225,7 +241,10 @@ class Connection:
         """Send once; return the status, the body, and the seconds to wait that the answer asks for."""
         if self._client is None:
             raise InfrastructureError("the connection is closed", where=self.server)
-        async with self._client.request(method, url, **options) as response:
+        async with (
+            asyncio.timeout(self._request_timeout or None),
+            self._client.request(method, url, **options) as response,
+        ):
             wait = response.headers.get("retry-after") or ""
             return response.status, await response.read(), float(wait) if wait.isdecimal() else 0.0
 

@@ -46,11 +46,20 @@ class Credential:
 
 
 def written(access: Access) -> Credential:
-    """Return the credential that the kubeconfig itself holds or names.
+    """Return the credential that the kubeconfig itself holds or names, for clients that can show nothing else.
 
     Raises:
-        ConfigurationError: The token file cannot be read, or a program would have to be run.
+        ConfigurationError: The token file cannot be read, a program would have to be run, or somebody else is to
+            be impersonated.
     """
+    if access.impersonate:
+        raise ConfigurationError(
+            f"user {access.user!r} is to impersonate somebody else, which is not possible here", where=access.where
+        )
+    return _held(access)
+
+
+def _held(access: Access) -> Credential:
     if access.token_file is not None or access.token is not None:
         token = _token(access)
         expires = math.inf if access.token_file is None else time.time() + _TOKEN_FILE_SECONDS
@@ -72,7 +81,7 @@ async def obtain(access: Access) -> Credential:
         ConfigurationError: There is none to be had.
     """
     if access.plugin is None or access.token is not None or access.token_file is not None or access.username:
-        return written(access)
+        return _held(access)
     return await _Run(access, access.plugin).credential()
 
 

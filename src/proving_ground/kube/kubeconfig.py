@@ -10,13 +10,14 @@ import base64
 import contextlib
 import tempfile
 import urllib.parse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from proving_ground.errors import ConfigurationError
+from proving_ground.kube.overrides import Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,13 +25,8 @@ if TYPE_CHECKING:
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _LARGEST = 4 << 20
 _LONGEST_NAME = 80
-_REFUSED = {
-    "auth-provider": "Kubernetes dropped it in 1.26; use exec",
-    "as": "impersonation is not supported",
-    "as-uid": "impersonation is not supported",
-    "as-groups": "impersonation is not supported",
-    "as-user-extra": "impersonation is not supported",
-}
+_REFUSED = {"auth-provider": "Kubernetes dropped it in 1.26; use exec"}
+_AS_IT_IS = Overrides()
 _PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 
 
@@ -74,6 +70,7 @@ class Access:
         username: For basic authentication.
         password: For basic authentication.
         plugin: Who hands out credentials.
+        impersonate: Headers that ask to act as somebody else (Kubernetes' "user impersonation").
     """
 
     server: str
@@ -90,6 +87,7 @@ class Access:
     username: str = ""
     password: str = field(default="", repr=False)
     plugin: Plugin | None = None
+    impersonate: tuple[tuple[str, str], ...] = ()
 
 
 class _Section:
@@ -155,23 +153,19 @@ class _Section:
         return None
 
 
-def read_access(path: Path, context: str | None = None) -> Access:
+def read_access(path: Path, context: str | None = None, overrides: Overrides = _AS_IT_IS) -> Access:
     """Read one context of a kubeconfig. Nothing is run and nobody is asked.
 
     Args:
         path: The kubeconfig, one file.
         context: Which; None: the file's current one.
+        overrides: What goes before the kubeconfig; its context before ``context``.
 
     Raises:
         ConfigurationError: The file cannot be read, has no such context, or the context is not complete.
     """
-    document = _Section(_load(path), path, "")
-    if not (chosen := context or document.text("current-context")):
-        raise document.wrong("the kubeconfig has no current-context", "kubectl config use-context NAME")
-    place = document.named("contexts", chosen, "context")
-    cluster = document.named("clusters", place.text("cluster"), "cluster")
-    name = place.text("user")
-    user = document.named("users", name, "user") if name else _Section({}, path, "user")
+    choice = _choose(_Section(_load(path), path, ""), overrides.context or context, overrides)
+    cluster, user = choice.cluster, choice.user
     for refused, why in _REFUSED.items():
         if user.content.get(refused):
             raise user.wrong(f"{user.name(refused)} cannot be honoured", why)
@@ -183,7 +177,7 @@ def read_access(path: Path, context: str | None = None) -> Access:
     return Access(
         server=_url(cluster, "server", "the cluster of the context has no server"),
         where=str(path),
-        user=name,
+        user=choice.user_name,
         ca=ca,
         insecure=cluster.flag("insecure-skip-tls-verify"),
         server_name=cluster.text("tls-server-name"),
@@ -195,7 +189,63 @@ def read_access(path: Path, context: str | None = None) -> Access:
         username=user.text("username"),
         password=user.text("password"),
         plugin=_plugin(user, cluster, ca) if user.content.get("exec") else None,
+        impersonate=_impersonation(user),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What a context and the overrides select."""
+
+    context: str
+    cluster_name: str
+    cluster: _Section
+    user_name: str
+    user: _Section
+
+
+def _choose(document: _Section, context: str | None, overrides: Overrides) -> _Choice:
+    chosen = context or document.text("current-context")
+    if chosen:
+        place = document.named("contexts", chosen, "context")
+    elif overrides.cluster or overrides.server:
+        place = _Section({}, document.path, "context")
+    else:
+        raise document.wrong("the kubeconfig has no current-context", "kubectl config use-context NAME")
+    cluster_name, user_name = overrides.cluster or place.text("cluster"), overrides.user or place.text("user")
+    if cluster_name or not overrides.server:
+        cluster = document.named("clusters", cluster_name, "cluster")
+    else:
+        cluster = _Section({}, document.path, "cluster")
+    user = document.named("users", user_name, "user") if user_name else _Section({}, document.path, "user")
+    cluster.content, user.content = overrides.on_cluster(cluster.content), overrides.on_user(user.content)
+    return _Choice(chosen, cluster_name, cluster, user_name, user)
+
+
+def _impersonation(user: _Section) -> tuple[tuple[str, str], ...]:
+    """Return the headers that ask to act as somebody else."""
+    groups = user.content.get("as-groups") or []
+    extra = user.content.get("as-user-extra") or {}
+    if not isinstance(groups, list) or not all(isinstance(each, str) for each in groups):
+        raise user.wrong(f"{user.name('as-groups')} is no list of texts")
+    if not isinstance(extra, dict) or not all(
+        isinstance(key, str) and isinstance(texts, list) and all(isinstance(each, str) for each in texts)
+        for key, texts in extra.items()
+    ):
+        raise user.wrong(f"{user.name('as-user-extra')} is no mapping of lists of texts")
+    headers = [("Impersonate-User", name)] if (name := user.text("as")) else []
+    headers += [("Impersonate-Uid", uid)] if (uid := user.text("as-uid")) else []
+    headers += [("Impersonate-Group", each) for each in groups]
+    headers += [
+        (f"Impersonate-Extra-{urllib.parse.quote(key, safe='')}", each)
+        for key, texts in extra.items()
+        for each in texts
+    ]
+    if headers and not name:
+        raise user.wrong("a group, a uid or extra fields are to be impersonated without a user", "name the user, too")
+    if not all(value.isprintable() for _, value in headers):
+        raise user.wrong("what is to be impersonated holds line breaks or control characters")
+    return tuple(headers)
 
 
 def _load(path: Path) -> object:
@@ -270,28 +320,34 @@ def _shown(name: str) -> str:
 
 
 @contextlib.contextmanager
-def with_context(path: Path, context: str | None) -> Iterator[Path]:
-    """Give the path of a kubeconfig whose current context is a given one: the file itself where it is that already.
+def with_context(path: Path, context: str | None, overrides: Overrides = _AS_IT_IS) -> Iterator[Path]:
+    """Give the path of a kubeconfig for programs that know no other way to choose.
 
-    Otherwise a copy that only the owner may read, removed at the end; for programs that know no other way to choose.
+    That is the file itself where its current context is the given one already and nothing goes before it. Otherwise
+    it is a copy that only the owner may read, removed at the end.
 
     Args:
         path: The kubeconfig.
         context: The context; None: its current one.
+        overrides: What goes before the kubeconfig.
 
     Raises:
         ConfigurationError: The file cannot be read, or has no such context.
     """
-    if context is None:
+    context = overrides.context or context
+    if context is None and not overrides.change_the_kubeconfig:
         yield path
         return
     document = _Section(_load(path), path, "")
-    if document.text("current-context") == context:
+    if document.text("current-context") == context and not replace(overrides, context="").change_the_kubeconfig:
         yield path
         return
-    if context not in {entry.text("name") for entry in document.entries("contexts")}:
+    if context and context not in {entry.text("name") for entry in document.entries("contexts")}:
         raise ConfigurationError(f"the kubeconfig has no context {_shown(context)}", where=str(path))
-    document.content["current-context"] = context
+    if replace(overrides, context="").change_the_kubeconfig:
+        document = _chosen_only(_choose(document, context, overrides), path)
+    else:
+        document.content["current-context"] = context
     for kind in ("cluster", "user"):
         for entry in document.entries(f"{kind}s"):
             _make_absolute(_Section(entry.content.get(kind) or {}, path, entry.name(kind)))
@@ -299,6 +355,20 @@ def with_context(path: Path, context: str | None) -> Iterator[Path]:
         copy = Path(scratch, "kubeconfig")
         copy.write_text(yaml.safe_dump(document.content), encoding="utf-8")
         yield copy
+
+
+def _chosen_only(choice: _Choice, path: Path) -> _Section:
+    """Return a kubeconfig of one context, that of a choice."""
+    context, cluster, user = choice.context or "chosen", choice.cluster_name or "chosen", choice.user_name or "chosen"
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": context,
+        "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
+        "clusters": [{"name": cluster, "cluster": choice.cluster.content}],
+        "users": [{"name": user, "user": choice.user.content}],
+    }
+    return _Section(content, path, "")
 
 
 def _make_absolute(section: _Section) -> None:
