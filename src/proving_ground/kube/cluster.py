@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from os import PathLike
 
+    from proving_ground.kube.counting import Requests
     from proving_ground.kube.watching import Following
 
 PatchType = Literal["merge", "json", "strategic"]
@@ -88,6 +89,11 @@ class Cluster:
     @property
     def requests(self) -> int:
         """How many requests were sent so far, retries and watches included."""
+        return self._connection.requests.total()
+
+    @property
+    def requests_by(self) -> Requests:
+        """How many they were of each verb and kind, such as ``("create", "namespaces")``; still counting."""
         return self._connection.requests
 
     # Reading

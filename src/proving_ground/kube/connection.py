@@ -17,6 +17,7 @@ from yarl import URL
 
 from proving_ground.errors import ConfigurationError, InfrastructureError
 from proving_ground.kube import tls
+from proving_ground.kube.counting import Requests
 from proving_ground.kube.credentials import Credential, obtain
 from proving_ground.kube.errors import ApiError, StreamError, api_error
 from proving_ground.kube.kubeconfig import Access, read_access
@@ -52,7 +53,7 @@ class Connection:
 
     Attributes:
         server: The API server's URL.
-        requests: How many requests were sent, retries and watches included.
+        requests: How many requests were sent, by verb and kind; retries and watches included.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Connection:
         self._replaced: list[aiohttp.ClientSession] = []
         self._renewal = asyncio.Lock()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self.requests = 0
+        self.requests = Requests()
 
     @classmethod
     async def open(
@@ -205,7 +206,7 @@ class Connection:
             problem: str
             await self._keep_fresh()
             used = self._credential
-            self.requests += 1
+            self.requests.note(method, path)
             try:
                 status, answer, wait = await self._exchange(
                     method, url, data=content, **self._options(params, content_type if content is not None else "")
@@ -304,7 +305,7 @@ class Connection:
         await self._keep_fresh()
         if self._streams is None:
             raise InfrastructureError("the connection is closed", where=self.server)
-        self.requests += 1
+        self.requests.note("GET", path, watch=True)
         used = self._credential
         async with contextlib.AsyncExitStack() as stack:
             try:
