@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proving_ground.chainsaw import failfast
@@ -24,25 +26,23 @@ from proving_ground.chainsaw.model import (
     Script,
     Sleep,
 )
+from proving_ground.chainsaw.namespacing import Placement, settle
 from proving_ground.chainsaw.processes import run as run_process
 from proving_ground.chainsaw.reporting import Secrecy
-from proving_ground.chainsaw.scope import Lookups, Scope
-from proving_ground.chainsaw.templates import render
+from proving_ground.chainsaw.scope import Scope
+from proving_ground.chainsaw.shared import Shared
 from proving_ground.chainsaw.waiting import look
 from proving_ground.chainsaw.writing import remove, write
-from proving_ground.errors import ConfigurationError
-from proving_ground.kube import ApiError, Reference, WaitTimeoutError, create_namespace, remove_namespace
-from proving_ground.kube.namespaces import marks
+from proving_ground.kube import ApiError, Reference, WaitTimeoutError, remove_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from proving_ground import kube
-    from proving_ground.chainsaw.model import Operation, Step, Test, Timeouts
+    from proving_ground.chainsaw.model import Operation, Step, Test
     from proving_ground.chainsaw.reporting import Report, Surroundings
     from proving_ground.chainsaw.scope import Bindings
 
-_PREFIX = "chainsaw"
 _ABANDON_SECONDS = 5.0
 _MARGIN_SECONDS = 5.0  # of the clean-up's limit, to tell what is left behind
 _LEAST_SECONDS = 1.0
@@ -54,7 +54,7 @@ class TestRun:
     Args:
         test: The test.
         configuration: The Configuration that holds for it; None where there is none.
-        cluster: Where.
+        cluster: Where; None: without a cluster.
         surroundings: What holds for the whole run.
         report: Whom to tell.
         index: The test's number in the run, from 1 (``$test.id``).
@@ -66,24 +66,24 @@ class TestRun:
         self,
         test: Test,
         configuration: Configuration | None,
-        cluster: kube.Cluster,
+        cluster: kube.Cluster | None,
         surroundings: Surroundings,
         report: Report,
         *,
         index: int = 1,
     ) -> None:
         self._test = test
-        self._configuration = configuration
+        self._configuration = configuration or Configuration()
         self._cluster = cluster
         self._surroundings = surroundings
+        self._shared = surroundings.shared or Shared()
         self._report = report
         self._index = index
         self._secrecy = Secrecy(report)
         self._secrecy.learn_values(surroundings.values)
         self._failures: list[str] = []
         self._cleanup_deadline: float | None = None
-        self._namespace = ""
-        self._remove_namespace = False
+        self._placement: Placement | None = None
         self._steps: list[tuple[Step, str, Scope, Cleaner]] = []
 
     async def judge(self) -> None:
@@ -102,8 +102,7 @@ class TestRun:
         else:
             for number, step in enumerate(self._test.steps, start=1):
                 name = f'step "{step.name}"' if step.name else f"step {number}"
-                await self._run_step(step, name, scope.bind(step={"id": number}))
-                if self._failures:
+                if not await self._run_step(step, name, scope.bind(step={"id": number})):
                     break
         self._report.metric("seconds_to_verdict", time.monotonic() - started)
         self._end()
@@ -123,6 +122,9 @@ class TestRun:
         except BaseException:  # interrupted, or the cluster is gone: at least ask for it
             await self._abandon()
             raise
+        finally:
+            if self._surroundings.shared is None:
+                await self._shared.close()
         self._report.metric("cleanup_seconds", time.monotonic() - started)
         self._end()
 
@@ -132,77 +134,44 @@ class TestRun:
             raise TestFailedError(failures)
 
     async def _scope(self) -> Scope:
+        """Return the scope of the test: its cluster, its namespace, its bindings."""
         test, configuration = self._test, self._configuration
-        if configuration is not None and configuration.namespace:
-            raise ConfigurationError(
-                "one namespace for all tests is not supported",
-                where=place(configuration.where),
-                hint="give the Test a spec.namespace",
-            )
-        timeouts: Timeouts = test.timeouts.over(configuration.timeouts if configuration else DEFAULT_TIMEOUTS)
-        outer = configuration.template if configuration else None
         grace_period = test.force_termination_grace_period
-        if grace_period is None and configuration:
+        if grace_period is None:
             grace_period = configuration.force_termination_grace_period
         scope = Scope(
-            cluster=self._cluster,
-            lookups=Lookups(self._cluster),
+            connected=self._cluster,
+            registered={entry.name: (entry, Path()) for entry in configuration.clusters},
+            shared=self._shared,
             namespace="",
             own_namespace=False,
             directory=test.directory,
             bindings={
                 "values": dict(self._surroundings.values),
-                "test": {"id": self._index, "metadata": _metadata(test)},
+                "test": {"id": self._index, "scenarioId": test.scenario, "metadata": _metadata(test)},
                 "config": {},
                 "client": self._cluster,
             },
-            timeouts=timeouts.over(DEFAULT_TIMEOUTS),
-            template=_first(test.template, outer, default=True),
-            propagation=test.propagation or (configuration.propagation if configuration else None) or "Background",
+            timeouts=test.timeouts.over(configuration.timeouts).over(DEFAULT_TIMEOUTS),
+            template=_first(test.template, configuration.template, default=True),
+            propagation=test.propagation or configuration.propagation or "Background",
             grace_period=grace_period,
             fail_fast=failfast.states(test.annotations),
             surroundings=self._surroundings,
             report=self._report,
             secrecy=self._secrecy,
         )
-        scope = await self._with_namespace(scope)
+        scope = await scope.on(test.cluster, test.clusters)
+        keep = _first(test.skip_delete, configuration.skip_delete, default=False)
+        scope, self._placement = await settle(scope, test, configuration, keep=keep)
+        if self._placement is not None:
+            self._report.property("namespace", self._placement.name)
         return await scope.with_bindings(test.bindings)
 
-    async def _with_namespace(self, scope: Scope) -> Scope:
-        """Return the scope in the test's namespace: the one that it names, or a fresh one."""
-        test = self._test
-        template = test.namespace_template or (self._configuration.namespace_template if self._configuration else None)
-        own = marks(self._surroundings.run_id, self._surroundings.fault)
-        labels, annotations = dict(own["labels"]), dict(own["annotations"])
-        if template is not None:
-            rendered = await scope.evaluate(lambda calls: render(template, None, scope.bindings, calls))
-            metadata = rendered.get("metadata") or {} if isinstance(rendered, dict) else {}
-            labels = {**(metadata.get("labels") or {}), **labels}
-            annotations = {**(metadata.get("annotations") or {}), **annotations}
-        keep = _first(test.skip_delete, self._configuration.skip_delete if self._configuration else None, default=False)
-        if test.namespace:
-            name = await scope.string(test.namespace)
-            if await self._cluster.get("v1", "Namespace", name) is None:
-                metadata = {"name": name, "labels": labels, "annotations": annotations}
-                await self._cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-                self._remove_namespace = not keep
-        else:
-            made = await create_namespace(self._cluster, _PREFIX, labels=labels, annotations=annotations)
-            name = str(made["metadata"]["name"])
-            self._remove_namespace = not keep
-        self._namespace = name
-        self._report.property("namespace", name)
-        bound = scope.bind(namespace=name)
-        return replace(bound, namespace=name, own_namespace=not test.namespace)
-
-    async def _run_step(self, step: Step, name: str, outer: Scope) -> None:
+    async def _run_step(self, step: Step, name: str, outer: Scope) -> bool:
+        """Run a step, and tell whether the test goes on: a failed operation with ``continueOnError`` lets it."""
         configuration = self._configuration
-        keep = _first(
-            step.skip_delete,
-            self._test.skip_delete,
-            configuration.skip_delete if configuration else None,
-            default=False,
-        )
+        keep = _first(step.skip_delete, self._test.skip_delete, configuration.skip_delete, default=False)
         cleaner = Cleaner()
         scope = replace(
             outer,
@@ -212,39 +181,42 @@ class TestRun:
             cleaner=None if keep else cleaner,
         )
         try:
+            scope = await scope.on(step.cluster, step.clusters)
             scope = await scope.with_bindings(step.bindings)
         except OperationError as error:
-            self._fail(f"the bindings of {name} at {place(step.where)}: {error.what}")
-            return
-        catch = (*(configuration.catch if configuration else ()), *self._test.catch, *step.catch)
+            self._fail(f"{name} at {place(step.where)} could not begin: {error.what}")
+            return False
+        catch = (*configuration.catch, *self._test.catch, *step.catch)
+        going_on = False
         try:
-            scope = await self._try(step.try_, name, scope)
+            scope, going_on = await self._try(step.try_, name, scope)
             if self._failures:
                 await self._all(catch, f"{name}, catch", scope)
         finally:
             self._steps.append((step, name, scope, cleaner))
         await self._all(step.finally_, f"{name}, finally", scope)
+        return going_on
 
-    async def _try(self, operations: Sequence[Operation], name: str, scope: Scope) -> Scope:
+    async def _try(self, operations: Sequence[Operation], name: str, scope: Scope) -> tuple[Scope, bool]:
         """Run operations until one fails; the scope that comes back knows their outputs."""
-        for operation in operations:
-            outputs = await self._run_operation(operation, name, scope)
-            if outputs is None:
-                if not operation.continue_on_error:
-                    break
-                continue
-            scope = scope.bind(**outputs)
-        return scope
+        for number, operation in enumerate(operations, start=1):
+            outputs = await self._run_operation(operation, name, scope, number)
+            if outputs is not None:
+                scope = scope.bind(**outputs)
+            elif not operation.continue_on_error:
+                return scope, False
+        return scope, True
 
     async def _all(self, operations: Sequence[Operation], name: str, scope: Scope) -> None:
         """Run operations of which none stops those after it."""
-        for operation in operations:
-            await self._run_operation(operation, name, scope)
+        for number, operation in enumerate(operations, start=1):
+            await self._run_operation(operation, name, scope, number)
 
-    async def _run_operation(self, operation: Operation, name: str, scope: Scope) -> Bindings | None:
+    async def _run_operation(self, operation: Operation, name: str, scope: Scope, number: int) -> Bindings | None:
         """Run one operation; None: it failed, and the failure is noted."""
         started = time.monotonic()
         try:
+            scope = await scope.bind(operation={"id": number}).on(operation.cluster, operation.clusters)
             scope = await scope.with_bindings(operation.bindings)
             outputs = await _perform(operation, scope)
         except OperationError as error:
@@ -252,7 +224,7 @@ class TestRun:
             self._fail(told)
             return None
         done = f"{operation.kind} at line {operation.where.line}, {name}: {time.monotonic() - started:.2f} s"
-        self._report.note("operation", self._test.name, self._secrecy.hide(done))
+        self._report.note("operation", self._test.title, self._secrecy.hide(done))
         return outputs
 
     def _fail(self, text: str) -> None:
@@ -262,55 +234,53 @@ class TestRun:
 
     async def _clean_up(self) -> None:
         """Remove what the steps made, last step first, then the namespace."""
-        configuration = self._configuration
         delay = self._test.delay_before_cleanup
-        if delay is None and configuration:
-            delay = configuration.delay_before_cleanup
+        if delay is None:
+            delay = self._configuration.delay_before_cleanup
         if delay and self._steps:
             await asyncio.sleep(self._surroundings.cut(delay))
         stuck = False
         while self._steps:
             step, name, scope, cleaner = self._steps.pop()
-            wait = self._cleanup_wait(scope.timeouts)
-            left = await cleaner.run(self._cluster, propagation=scope.propagation, wait=wait)
+            seconds = scope.timeouts.cleanup or 0.0
+            left = await cleaner.run(propagation=scope.propagation, wait=partial(self._cleanup_wait, seconds))
             for reference, why in left:
-                stuck = stuck or reference.namespace == self._namespace
+                stuck = stuck or (self._placement is not None and reference.namespace == self._placement.name)
                 self._fail(f"left behind by {name} at {place(step.where)}: {why}")
             await self._all(step.cleanup, f"{name}, cleanup", scope)
-        if self._remove_namespace:
-            await self._leave_namespace(stuck=stuck)
+        if self._placement is not None and self._placement.remove:
+            await self._leave(self._placement, stuck=stuck)
 
-    def _cleanup_wait(self, timeouts: Timeouts) -> float:
+    def _cleanup_wait(self, seconds: float) -> float:
         """Return how long the next wait of the clean-up may take, within what is left of the limit."""
-        seconds = timeouts.cleanup or 0.0
         if self._cleanup_deadline is None:
             return seconds
         return max(min(seconds, self._cleanup_deadline - time.monotonic()), _LEAST_SECONDS)
 
-    async def _leave_namespace(self, *, stuck: bool) -> None:
-        configuration = self._configuration
-        timeouts = self._test.timeouts.over(configuration.timeouts if configuration else DEFAULT_TIMEOUTS)
-        wait = self._cleanup_wait(timeouts.over(DEFAULT_TIMEOUTS))
+    async def _leave(self, placement: Placement, *, stuck: bool) -> None:
+        """Remove the test's namespace."""
+        timeouts = self._test.timeouts.over(self._configuration.timeouts).over(DEFAULT_TIMEOUTS)
+        wait = self._cleanup_wait(timeouts.cleanup or 0.0)
         try:
             if stuck:  # what could not be removed holds the namespace too: do not wait for the same thing twice
-                await self._cluster.delete(Reference("v1", "Namespace", self._namespace))
-                self._fail(f"left behind: namespace {self._namespace}, held by what is named above")
+                await placement.cluster.delete(Reference("v1", "Namespace", placement.name))
+                self._fail(f"left behind: namespace {placement.name}, held by what is named above")
             else:
-                await remove_namespace(self._cluster, self._namespace, timeout=wait)
-            self._remove_namespace = False
+                await remove_namespace(placement.cluster, placement.name, timeout=wait)
+            self._placement = replace(placement, remove=False)
         except WaitTimeoutError as error:
             self._fail(f"left behind: {error}")
         except ApiError as error:
-            self._fail(f"left behind: namespace {self._namespace} could not be deleted: {error}")
+            self._fail(f"left behind: namespace {placement.name} could not be deleted: {error}")
 
     async def _abandon(self) -> None:
         """Ask for the removal of everything, without waiting: the test was interrupted."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_ABANDON_SECONDS):
                 for _, _, _, cleaner in reversed(self._steps):
-                    await cleaner.abandon(self._cluster)
-                if self._remove_namespace:
-                    await self._cluster.delete(Reference("v1", "Namespace", self._namespace))
+                    await cleaner.abandon()
+                if self._placement is not None and self._placement.remove:
+                    await self._placement.cluster.delete(Reference("v1", "Namespace", self._placement.name))
 
 
 async def _perform(operation: Operation, scope: Scope) -> Bindings:

@@ -10,8 +10,9 @@ import yaml
 from proving_ground.chainsaw.binary import BinaryRuns
 from proving_ground.chainsaw.execution import TestRun
 from proving_ground.chainsaw.failures import place
-from proving_ground.chainsaw.loader import check_files, load_tests, load_values
+from proving_ground.chainsaw.loader import check_files, load_tests
 from proving_ground.chainsaw.reporting import Surroundings
+from proving_ground.chainsaw.resources import load_values
 from proving_ground.chainsaw.run import load_nearest_configuration
 from proving_ground.errors import ConfigurationError
 from proving_ground.plugin.items import ConcurrentItem

@@ -1,47 +1,45 @@
-"""Test and Configuration files: from YAML to `proving_ground.chainsaw.model`, nothing silently ignored."""
+"""Test files: from YAML to `proving_ground.chainsaw.model`, nothing silently ignored."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proving_ground.chainsaw.documents import Mapping, Node, Scalar, Where, read_documents
+from proving_ground.chainsaw.documents import Mapping, Node, Where, read_documents
 from proving_ground.chainsaw.fields import Fields
 from proving_ground.chainsaw.model import (
-    DEFAULT_TIMEOUTS,
     Apply,
     Assert,
-    Configuration,
+    Binding,
     Create,
     Delete,
     Error,
     Operation,
+    Patch,
     Step,
     Test,
     Timeouts,
+    Update,
 )
 from proving_ground.chainsaw.notation import parse_marked
-from proving_ground.chainsaw.operation_fields import PROPAGATION, bindings, operations
-from proving_ground.chainsaw.resources import Resource, load_resources, load_values
-from proving_ground.durations import parse_duration
+from proving_ground.chainsaw.operation_fields import PROPAGATION, bindings, clusters, operations, refuse_compiler
+from proving_ground.chainsaw.resources import load_resources
 from proving_ground.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = [
-    "Resource",
-    "check_files",
-    "load_configuration",
-    "load_resources",
-    "load_tests",
-    "load_values",
-    "parse_duration",
-]
+    from collections.abc import Iterator
 
 _GROUP = "chainsaw.kyverno.io"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
-_COMPILERS = ("compiler", "namespaceTemplateCompiler")
+
+#: Fields that the metadata of any object may have; only name, labels and annotations mean something in a file.
+OBJECT_METADATA = (
+    *("name", "namespace", "labels", "annotations", "creationTimestamp", "generateName", "finalizers", "uid"),
+    *("ownerReferences", "managedFields", "generation", "resourceVersion", "selfLink", "deletionTimestamp"),
+    "deletionGracePeriodSeconds",
+)
 
 
 def load_tests(path: Path) -> tuple[Test, ...]:
@@ -51,7 +49,7 @@ def load_tests(path: Path) -> tuple[Test, ...]:
         path: A YAML file with one or more Test documents; names with ``directory`` what is relative to it.
 
     Returns:
-        One for each document, in order.
+        One for each document, or for each of its scenarios, in order.
 
     Raises:
         ConfigurationError: The file is no such file, or says something that this engine does not do.
@@ -59,14 +57,14 @@ def load_tests(path: Path) -> tuple[Test, ...]:
     documents = read_documents(path)
     if not documents:
         raise ConfigurationError("holds no Test", where=str(path))
-    tests = tuple(_test(document, path, index) for index, document in enumerate(documents))
+    tests = [_test(document, path, index) for index, document in enumerate(documents)]
     seen: dict[str, Where] = {}
-    for test in tests:
+    for test, _ in tests:
         if test.name in seen:
             line = seen[test.name].line
             raise ConfigurationError(f"test {test.name!r} again", where=str(test.where), hint=f"first in line {line}")
         seen[test.name] = test.where
-    return tests
+    return tuple(one for test, scenarios in tests for one in _scenarios(test, scenarios))
 
 
 def check_files(test: Test) -> None:
@@ -75,23 +73,18 @@ def check_files(test: Test) -> None:
     Raises:
         ConfigurationError: One is missing or is not what the operation needs.
     """
-    blocks = [
-        test.catch,
-        *(block for step in test.steps for block in (step.try_, step.catch, step.finally_, step.cleanup)),
-    ]
-    for step_template, block in _with_template(test, blocks):
-        for operation in block:
-            _check_file(operation, test, template=step_template)
-
-
-def _with_template(test: Test, blocks: list[tuple[Operation, ...]]) -> list[tuple[bool, tuple[Operation, ...]]]:
     default = test.template is not False
-    own = {id(step.try_): step.template for step in test.steps if step.template is not None}
-    return [(own.get(id(block), default), block) for block in blocks]
+    for operation in test.catch:
+        _check_file(operation, test, template=default)
+    for step in test.steps:
+        template = default if step.template is None else step.template
+        for block in (step.try_, step.catch, step.finally_, step.cleanup):
+            for operation in block:
+                _check_file(operation, test, template=template)
 
 
 def _check_file(operation: Operation, test: Test, *, template: bool) -> None:
-    if isinstance(operation, Apply | Create | Assert | Error):
+    if isinstance(operation, Apply | Create | Patch | Update | Assert | Error):
         file, where = operation.ref.file, operation.where
     elif isinstance(operation, Delete):
         file, where = operation.file, operation.where
@@ -109,7 +102,12 @@ def _check_file(operation: Operation, test: Test, *, template: bool) -> None:
         raise
 
 
-def _document(node: Node, path: Path, kind: str, versions: tuple[str, ...]) -> Fields:
+def header(node: Node, path: Path, kind: str, versions: tuple[str, ...]) -> Fields:
+    """Return the fields of a document of a kind of chainsaw's.
+
+    Raises:
+        ConfigurationError: It is of another kind or version.
+    """
     fields = Fields(node, path, f"a {kind}", ("apiVersion", "kind", "metadata", "spec", "status"))
     fields.require("apiVersion", "kind")
     found_version, found_kind = fields.string("apiVersion"), fields.string("kind")
@@ -122,26 +120,35 @@ def _document(node: Node, path: Path, kind: str, versions: tuple[str, ...]) -> F
     return fields
 
 
-def _test(node: Node, path: Path, index: int) -> Test:
-    document = _document(node, path, "Test", ("v1alpha1",))
-    document.require("metadata", "spec")
+_TEST_FIELDS = (
+    *("description", "failFast", "skip", "concurrent", "skipDelete", "template", "namespace", "namespaceTemplate"),
+    *("bindings", "timeouts", "steps", "catch", "deletionPropagationPolicy", "delayBeforeCleanup"),
+    *("forceTerminationGracePeriod", "cluster", "clusters", "scenarios", "compiler", "namespaceTemplateCompiler"),
+)
+_STEP_FIELDS = (
+    *("name", "description", "timeouts", "bindings", "try", "catch", "finally", "cleanup", "template"),
+    *("skipDelete", "deletionPropagationPolicy", "use", "cluster", "clusters", "compiler"),
+)
+
+
+def _test(node: Node, path: Path, index: int) -> tuple[Test, list[tuple[Binding, ...]]]:
+    """Return a test and the bindings of each of its scenarios."""
+    document = header(node, path, "Test", ("v1alpha1",))
+    document.require("spec")
     metadata = Fields(
-        document.node("metadata"),
+        document.node("metadata") if document.given("metadata") else Mapping({}, node.line),
         path,
         "metadata",
-        ("name", "labels", "annotations", "creationTimestamp"),
-        ("namespace",),
+        OBJECT_METADATA,
     )
-    metadata.require("name")
-    name = metadata.string("name")
-    if _NAME.fullmatch(name) is None:
-        hint = "at most 253 letters, digits, '.', '-' and '_', letters or digits at both ends"
-        raise metadata.error(f"{name[:80]!r} cannot be the name of a test", metadata.line("name"), hint)
-    spec = Fields(document.node("spec"), path, "spec", _TEST_FIELDS, ("cluster", "clusters", "scenarios", *_COMPILERS))
+    spec = Fields(document.node("spec"), path, "spec", _TEST_FIELDS)
     spec.require("steps")
-    return Test(
+    for name in ("compiler", "namespaceTemplateCompiler"):
+        refuse_compiler(spec, name)
+    chosen, registered = clusters(spec)
+    test = Test(
         where=document.where,
-        name=name,
+        name=_name(metadata, path),
         path=path,
         directory=path.parent,
         index=index,
@@ -153,131 +160,113 @@ def _test(node: Node, path: Path, index: int) -> Test:
         concurrent=spec.boolean("concurrent"),
         skip_delete=spec.boolean("skipDelete"),
         template=spec.boolean("template"),
-        namespace=spec.string("namespace"),
+        namespace=spec.expression_string("namespace"),
         namespace_template=spec.template("namespaceTemplate") if spec.given("namespaceTemplate") else None,
+        cluster=chosen,
+        clusters=registered,
         bindings=bindings(spec, "bindings"),
-        timeouts=_timeouts(spec),
+        timeouts=timeouts_of(spec),
         steps=tuple(_step(step, path) for step in spec.items("steps")),
         catch=operations(spec, "catch", whole=False),
         propagation=spec.one_of("deletionPropagationPolicy", *PROPAGATION),
         delay_before_cleanup=spec.duration("delayBeforeCleanup", zero=True),
         force_termination_grace_period=spec.duration("forceTerminationGracePeriod", zero=True),
     )
+    return test, [
+        bindings(Fields(scenario, path, "a scenario", ("bindings",)), "bindings")
+        for scenario in spec.items("scenarios")
+    ]
 
 
-_TEST_FIELDS = (
-    *("description", "failFast", "skip", "concurrent", "skipDelete", "template", "namespace", "namespaceTemplate"),
-    *("bindings", "timeouts", "steps", "catch", "deletionPropagationPolicy", "delayBeforeCleanup"),
-    "forceTerminationGracePeriod",
-)
-_STEP_FIELDS = (
-    *("name", "description", "timeouts", "bindings", "try", "catch", "finally", "cleanup", "template"),
-    *("skipDelete", "deletionPropagationPolicy"),
-)
+def _name(metadata: Fields, path: Path) -> str:
+    """Return the name of a test; that of its folder where it has none."""
+    name = metadata.string("name") or path.absolute().parent.name
+    if _NAME.fullmatch(name) is None:
+        hint = "at most 253 letters, digits, '.', '-' and '_', letters or digits at both ends"
+        raise metadata.error(f"{name[:80]!r} cannot be the name of a test", metadata.line("name"), hint)
+    return name
+
+
+def _scenarios(test: Test, scenarios: list[tuple[Binding, ...]]) -> Iterator[Test]:
+    """Yield a test for each scenario, whose bindings come before those of the test; itself where there are none."""
+    if not scenarios:
+        yield test
+    for number, own in enumerate(scenarios, start=1):
+        yield replace(test, bindings=(*own, *test.bindings), scenario=number, scenarios=len(scenarios))
 
 
 def _step(node: Node, path: Path) -> Step:
-    fields = Fields(node, path, "a step", _STEP_FIELDS, ("use", "cluster", "clusters", "compiler"))
-    fields.require("try")
-    return Step(
-        where=fields.where,
+    fields = Fields(node, path, "a step", _STEP_FIELDS)
+    refuse_compiler(fields)
+    chosen, registered = clusters(fields)
+    step = replace(
+        _blocks(fields),
         name=fields.string("name"),
         description=fields.string("description"),
-        timeouts=_timeouts(fields),
+        timeouts=timeouts_of(fields),
+        cluster=chosen,
+        clusters=registered,
+        template=fields.boolean("template"),
+        skip_delete=fields.boolean("skipDelete"),
+        propagation=fields.one_of("deletionPropagationPolicy", *PROPAGATION),
+    )
+    if not fields.given("use"):
+        fields.require("try")
+        return step
+    use = Fields(fields.node("use"), path, "use", ("template", "with"))
+    use.require("template")
+    arguments: tuple[Binding, ...] = ()
+    if use.given("with"):
+        arguments = bindings(Fields(use.node("with"), path, "with", ("bindings",)), "bindings")
+    used = _step_template(use)
+    return replace(
+        step,
+        bindings=(*step.bindings, *used.bindings, *arguments),  # the last of a name holds
+        try_=(*step.try_, *used.try_),
+        catch=(*step.catch, *used.catch),
+        finally_=(*step.finally_, *used.finally_),
+        cleanup=(*step.cleanup, *used.cleanup),
+    )
+
+
+def _blocks(fields: Fields) -> Step:
+    """Return what a step and a step template have in common."""
+    return Step(
+        where=fields.where,
         bindings=bindings(fields, "bindings"),
         try_=operations(fields, "try", whole=True),
         catch=operations(fields, "catch", whole=False),
         finally_=operations(fields, "finally", whole=False),
         cleanup=operations(fields, "cleanup", whole=False),
-        template=fields.boolean("template"),
-        skip_delete=fields.boolean("skipDelete"),
-        propagation=fields.one_of("deletionPropagationPolicy", *PROPAGATION),
     )
 
 
-def _timeouts(fields: Fields) -> Timeouts:
+def _step_template(use: Fields) -> Step:
+    """Return the step that a StepTemplate file describes; files that it names are relative to the test."""
+    name = use.string("template")
+    where = f"{use.path}:{use.line('template')}"
+    if not name or Path(name).is_absolute() or "\0" in name:
+        raise ConfigurationError(f"template {name!r} has to be a path relative to the test", where=where)
+    path = use.path.parent / name
+    if not path.is_file():
+        raise ConfigurationError(f"template {name!r}: no such file", where=where, hint=f"looked for {path}")
+    documents = read_documents(path)
+    if len(documents) != 1:
+        raise ConfigurationError(f"expected one StepTemplate, found {len(documents)}", where=str(path))
+    document = header(documents[0], path, "StepTemplate", ("v1alpha1",))
+    if document.given("metadata"):
+        Fields(document.node("metadata"), path, "metadata", OBJECT_METADATA)
+    document.require("spec")
+    known = ("bindings", "try", "catch", "finally", "cleanup")
+    spec = Fields(document.node("spec"), path, "spec of a StepTemplate", known)
+    spec.require("try")
+    return _blocks(spec)
+
+
+def timeouts_of(fields: Fields) -> Timeouts:
+    """Return the ``timeouts`` of a test, a step or a Configuration."""
     if not fields.given("timeouts"):
         return Timeouts()
     known = ("apply", "assert", "cleanup", "delete", "error", "exec")
     own = Fields(fields.node("timeouts"), fields.path, "timeouts", known)
     return Timeouts(*(own.duration(name) for name in known))
-
-
-def load_configuration(path: Path) -> Configuration:
-    """Return a Configuration file, of either version.
-
-    Args:
-        path: A YAML file with one Configuration document, such as ``.chainsaw.yaml``.
-
-    Raises:
-        ConfigurationError: The file is no such file, or says something that this engine does not do.
-    """
-    documents = read_documents(path)
-    if len(documents) != 1:
-        where = f"{path}:{documents[1].line}" if documents else str(path)
-        raise ConfigurationError(f"expected one Configuration, found {len(documents)}", where=where)
-    document = _document(documents[0], path, "Configuration", ("v1alpha1", "v1alpha2"))
-    if document.given("metadata"):
-        metadata = document.node("metadata")
-        Fields(metadata, path, "metadata", ("name", "labels", "annotations", "creationTimestamp"))
-    if "spec" not in document.entries:
-        document.require("spec")
-    spec = document.node("spec")
-    if isinstance(spec, Scalar) and spec.value is None:
-        spec = Mapping({}, spec.line)
-    if document.string("apiVersion").endswith("v1alpha1"):
-        return _configuration_1(spec, path, document.where)
-    return _configuration_2(spec, path, document.where)
-
-
-_REPORTS = ("reportFormat", "reportPath", "reportName")
-_DISCOVERY = ("fullName", "excludeTestRegex", "includeTestRegex", "testFile", "repeatCount")
-
-
-def _configuration_1(node: Node, path: Path, where: Where) -> Configuration:
-    known = (
-        *("timeouts", "skipDelete", "template", "failFast", "parallel", "deletionPropagationPolicy", "namespace"),
-        *("namespaceTemplate", "forceTerminationGracePeriod", "delayBeforeCleanup", "catch"),
-    )
-    spec = Fields(node, path, "spec", known, (*_REPORTS, *_DISCOVERY, "clusters", *_COMPILERS))
-    return Configuration(
-        where=where,
-        timeouts=_timeouts(spec).over(DEFAULT_TIMEOUTS),
-        parallel=spec.integer("parallel", 1),
-        fail_fast=spec.boolean("failFast"),
-        skip_delete=spec.boolean("skipDelete"),
-        template=spec.boolean("template"),
-        namespace=spec.string("namespace"),
-        namespace_template=spec.template("namespaceTemplate") if spec.given("namespaceTemplate") else None,
-        delay_before_cleanup=spec.duration("delayBeforeCleanup", zero=True),
-        force_termination_grace_period=spec.duration("forceTerminationGracePeriod", zero=True),
-        propagation=spec.one_of("deletionPropagationPolicy", *PROPAGATION),
-        catch=operations(spec, "catch", whole=False),
-    )
-
-
-def _configuration_2(node: Node, path: Path, where: Where) -> Configuration:
-    known = ("cleanup", "deletion", "error", "execution", "namespace", "templating", "timeouts")
-    spec = Fields(node, path, "spec", known, ("clusters", "discovery", "report"))
-
-    def part(name: str, known: tuple[str, ...], refused: tuple[str, ...] = ()) -> Fields:
-        inner = spec.node(name) if spec.given(name) else Mapping({}, spec.line(name))
-        return Fields(inner, path, name, known, refused)
-
-    cleanup = part("cleanup", ("skipDelete", "delayBeforeCleanup"))
-    execution = part("execution", ("failFast", "parallel", "forceTerminationGracePeriod"), ("repeatCount",))
-    namespace = part("namespace", ("name", "template"), ("compiler",))
-    return Configuration(
-        where=where,
-        timeouts=_timeouts(spec).over(DEFAULT_TIMEOUTS),
-        parallel=execution.integer("parallel", 1),
-        fail_fast=execution.boolean("failFast"),
-        skip_delete=cleanup.boolean("skipDelete"),
-        template=part("templating", ("enabled",), ("compiler",)).boolean("enabled"),
-        namespace=namespace.string("name"),
-        namespace_template=namespace.template("template") if namespace.given("template") else None,
-        delay_before_cleanup=cleanup.duration("delayBeforeCleanup", zero=True),
-        force_termination_grace_period=execution.duration("forceTerminationGracePeriod", zero=True),
-        propagation=part("deletion", ("propagation",)).one_of("propagation", *PROPAGATION),
-        catch=operations(part("error", ("catch",)), "catch", whole=False),
-    )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from proving_ground.chainsaw.templates import Template
 
 __all__ = [
+    "DEFAULT_REPORT_NAME",
+    "DEFAULT_TEST_FILE",
     "DEFAULT_TIMEOUTS",
     "Apply",
     "Assert",
@@ -406,6 +408,8 @@ class Step:
     name: str = ""
     description: str = ""
     timeouts: Timeouts = field(default_factory=Timeouts)
+    cluster: str = ""
+    clusters: tuple[ClusterEntry, ...] = ()
     bindings: tuple[Binding, ...] = ()
     try_: tuple[Operation, ...] = ()
     catch: tuple[Operation, ...] = ()
@@ -418,12 +422,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Test:
-    """A Test document.
+    """A Test document, or one scenario of it.
 
     Args:
         path: The file.
         directory: What relative files are relative to.
         index: Which document of the file, from 0; empty ones do not count.
+        scenario: Which of the document's scenarios this is, from 1.
+        scenarios: How many scenarios the document has; 1 where it names none.
     """
 
     __test__: ClassVar[bool] = False  # pytest takes names like this for its own
@@ -433,6 +439,8 @@ class Test:
     path: Path
     directory: Path
     index: int
+    scenario: int = 1
+    scenarios: int = 1
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -443,6 +451,8 @@ class Test:
     template: bool | None = None
     namespace: str = ""
     namespace_template: Template | None = None
+    cluster: str = ""
+    clusters: tuple[ClusterEntry, ...] = ()
     bindings: tuple[Binding, ...] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
     steps: tuple[Step, ...] = ()
@@ -451,13 +461,41 @@ class Test:
     delay_before_cleanup: float | None = None
     force_termination_grace_period: float | None = None
 
+    @property
+    def title(self) -> str:
+        """The name, with the scenario's number where there are several; unique in its file."""
+        return f"{self.name}[{self.scenario}]" if self.scenarios > 1 else self.name
+
+
+#: Names of files where nobody gives them, chainsaw's own.
+DEFAULT_TEST_FILE = "chainsaw-test"
+DEFAULT_REPORT_NAME = "chainsaw-report"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """What holds for every test unless it says otherwise; either version of a Configuration document."""
+    """What holds for every test unless it says otherwise; either version of a Configuration document.
+
+    Args:
+        clusters: Paths of their kubeconfigs are relative to the working directory, as on the command line.
+        test_file: Name of test files; without an extension ``.yaml`` is tried, then ``.yml``.
+        include_regex: Only tests whose name it is found in are run; empty: all.
+        exclude_regex: Tests whose name it is found in are not run; empty: none.
+        full_name: Whether a test is called by its folder's whole path.
+        report_format: ``JSON``, ``XML``, ``JUNIT-TEST``, ``JUNIT-STEP``, ``JUNIT-OPERATION``; empty: none.
+    """
 
     where: Where | None = None
     timeouts: Timeouts = DEFAULT_TIMEOUTS
+    clusters: tuple[ClusterEntry, ...] = ()
+    test_file: str = DEFAULT_TEST_FILE
+    include_regex: str = ""
+    exclude_regex: str = ""
+    full_name: bool = False
+    repeat_count: int = 1
+    report_format: str = ""
+    report_path: str = ""
+    report_name: str = DEFAULT_REPORT_NAME
     parallel: int | None = None
     fail_fast: bool | None = None
     skip_delete: bool | None = None

@@ -74,7 +74,9 @@ async def run(scope: Scope, operation: Script | Command, seconds: float) -> Bind
         own[name] = value
     if scope.namespace:
         own.setdefault("NAMESPACE", scope.namespace)
-    environment = {**os.environ, **own, "KUBECONFIG": str(scope.cluster.kubeconfig.resolve())}
+    environment = {**os.environ, **own}
+    if scope.connected is not None:
+        environment["KUBECONFIG"] = str(scope.connected.kubeconfig.resolve())
     if isinstance(operation, Script):
         arguments = ["sh", "-c", operation.content]
     else:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from proving_ground.chainsaw.shared import Shared
+
 _HIDDEN = "***"
 _SECRET_KEY = re.compile(r"token|secret|passw|credential|auth|api.?key|private.?key", re.IGNORECASE)
 _SHORTEST_SECRET = 6
@@ -75,6 +77,7 @@ class Surroundings:
         wait_limit: Seconds that every wait of an operation is cut to; None: not cut.
         cleanup_limit: Seconds that the clean-up of one test may take; None: as the files say.
         values: What ``$values`` is bound to.
+        shared: What the tests of the run share; None: each test has its own.
     """
 
     run_id: str = ""
@@ -82,6 +85,7 @@ class Surroundings:
     wait_limit: float | None = None
     cleanup_limit: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    shared: Shared | None = None
 
     def cut(self, seconds: float) -> float:
         """Return the length of an operation's wait."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from proving_ground.chainsaw.configurations import load_configuration
 from proving_ground.chainsaw.execution import TestRun
-from proving_ground.chainsaw.loader import load_configuration
 from proving_ground.chainsaw.reporting import Recording, Surroundings
+from proving_ground.chainsaw.shared import Shared
 from proving_ground.errors import ProvingGroundError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def load_nearest_configuration(test: Test, root: Path | None = None) -> Configur
 
 async def run_tests(
     tests: Sequence[Test],
-    cluster: Cluster,
+    cluster: Cluster | None,
     *,
     parallel: int = 4,
     surroundings: Surroundings | None = None,
@@ -81,7 +82,7 @@ async def run_tests(
 
     Args:
         tests: The tests, in their order.
-        cluster: Where.
+        cluster: Where; None: without a cluster.
         parallel: Tests under way at once, clean-ups not counted.
         surroundings: What holds for the whole run.
         configuration: Holds for all tests; if not given, each test's nearest file does.
@@ -90,7 +91,8 @@ async def run_tests(
     Returns:
         The results in the order of the tests.
     """
-    known = surroundings or Surroundings()
+    shared = Shared()
+    known = replace(surroundings or Surroundings(), shared=shared)
     slots = asyncio.Semaphore(parallel)
     results = [Result(test) for test in tests]
 
@@ -107,15 +109,18 @@ async def run_tests(
         result.ended_at = time.monotonic()
 
     numbered = list(enumerate(results, start=1))
-    for index, result in numbered:
-        if result.test.skip:
-            result.outcome = "skipped"
-        elif not _concurrent(result.test):
-            await one(index, result)
-    async with asyncio.TaskGroup() as group:
+    try:
         for index, result in numbered:
-            if not result.test.skip and _concurrent(result.test):
-                group.create_task(one(index, result))
+            if result.test.skip:
+                result.outcome = "skipped"
+            elif not _concurrent(result.test):
+                await one(index, result)
+        async with asyncio.TaskGroup() as group:
+            for index, result in numbered:
+                if not result.test.skip and _concurrent(result.test):
+                    group.create_task(one(index, result))
+    finally:
+        await shared.close()
     return results
 
 

@@ -12,9 +12,10 @@ from proving_ground.chainsaw.assertions import check
 from proving_ground.chainsaw.differences import render_mismatches
 from proving_ground.chainsaw.errors import ExpressionError, TreeError
 from proving_ground.chainsaw.failures import OperationError
-from proving_ground.chainsaw.loader import load_resources
 from proving_ground.chainsaw.lookups import resolve
+from proving_ground.chainsaw.resources import load_resources
 from proving_ground.chainsaw.templates import render, render_resource, render_string
+from proving_ground.errors import ConfigurationError, InfrastructureError
 from proving_ground.kube import UnknownKindError
 
 if TYPE_CHECKING:
@@ -24,20 +25,38 @@ if TYPE_CHECKING:
     from proving_ground import kube
     from proving_ground.chainsaw.assertions import Mismatch, Tree
     from proving_ground.chainsaw.cleanup import Cleaner
-    from proving_ground.chainsaw.loader import Resource
     from proving_ground.chainsaw.lookups import ClusterCalls
-    from proving_ground.chainsaw.model import Binding, Expectation, ObjectRef, Output, ResourceRef, Timeouts
+    from proving_ground.chainsaw.model import (
+        Binding,
+        ClusterEntry,
+        Expectation,
+        ObjectRef,
+        Output,
+        ResourceRef,
+        Timeouts,
+    )
     from proving_ground.chainsaw.reporting import Report, Secrecy, Surroundings
+    from proving_ground.chainsaw.resources import Resource
+    from proving_ground.chainsaw.shared import Shared
 
 T = TypeVar("T")
 Bindings = dict[str, Any]
 
 
-class Lookups:
-    """A cluster as expressions ask it (``x_k8s_get`` and its like)."""
+_NO_CLUSTER = "there is no cluster: the tests are run without one"
 
-    def __init__(self, cluster: kube.Cluster) -> None:
-        self._cluster = cluster
+
+class Lookups:
+    """A cluster as expressions ask it (``x_k8s_get`` and its like); without one, asking fails."""
+
+    def __init__(self, cluster: kube.Cluster | None) -> None:
+        self._connected = cluster
+
+    @property
+    def _cluster(self) -> kube.Cluster:
+        if self._connected is None:
+            raise OperationError(_NO_CLUSTER)
+        return self._connected
 
     async def get(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """Return one object, or None."""
@@ -65,7 +84,9 @@ class Scope:
     """Everything that holds for one operation; inner scopes are made from outer ones.
 
     Attributes:
-        cluster: Where objects are.
+        connected: The cluster where objects are; None: the tests are run without one.
+        registered: Clusters that can be chosen by name, each with what its kubeconfig's path is relative to.
+        shared: What the tests of the run share.
         namespace: Namespace of the test; objects without one go there. Empty: the test has none.
         own_namespace: Whether that namespace was made for this test alone.
         directory: Base of relative files.
@@ -80,8 +101,9 @@ class Scope:
         secrecy: What must not be told.
     """
 
-    cluster: kube.Cluster
-    lookups: Lookups
+    connected: kube.Cluster | None
+    registered: Mapping[str, tuple[ClusterEntry, Path]]
+    shared: Shared
     namespace: str
     own_namespace: bool
     directory: Path
@@ -95,6 +117,53 @@ class Scope:
     report: Report
     secrecy: Secrecy
     cleaner: Cleaner | None = None
+
+    @property
+    def cluster(self) -> kube.Cluster:
+        """Where objects are.
+
+        Raises:
+            OperationError: The tests are run without a cluster.
+        """
+        if self.connected is None:
+            raise OperationError(_NO_CLUSTER)
+        return self.connected
+
+    @property
+    def lookups(self) -> Lookups:
+        """The cluster as expressions ask it."""
+        return Lookups(self.connected)
+
+    def remember(self, obj: dict[str, Any]) -> None:
+        """Remember an object that was created, so that it is removed at the end; unless it is to be kept."""
+        if self.cleaner is not None:
+            self.cleaner.add(obj, self.cluster)
+
+    async def on(self, chosen: str, entries: Iterable[ClusterEntry]) -> Scope:
+        """Return a scope that knows further clusters and is on the chosen one; empty: on the same as before.
+
+        Raises:
+            OperationError: There is no cluster of that name, or it cannot be connected to.
+        """
+        registered = {**self.registered, **{entry.name: (entry, self.directory) for entry in entries}}
+        scope = replace(self, registered=registered)
+        return scope.at(await scope._connect(chosen)) if chosen else scope  # noqa: SLF001  # its own class
+
+    def at(self, cluster: kube.Cluster) -> Scope:
+        """Return a scope on another cluster."""
+        return replace(self, connected=cluster, bindings={**self.bindings, "client": cluster})
+
+    async def _connect(self, name: str) -> kube.Cluster:
+        if name not in self.registered:
+            known = ", ".join(sorted(self.registered)) or "none"
+            raise OperationError(f"no cluster {name!r} is registered; known: {known}")
+        entry, directory = self.registered[name]
+        path, context = await self.string(entry.kubeconfig), await self.string(entry.context)
+        kubeconfig = directory / path if path else self.cluster.kubeconfig
+        try:
+            return await self.shared.cluster(kubeconfig, context, str(entry.where))
+        except (ConfigurationError, InfrastructureError) as error:
+            raise OperationError(f"cluster {name!r}: {error}") from error
 
     def bind(self, **values: object) -> Scope:
         """Return a scope with further bindings."""

@@ -11,8 +11,8 @@ from proving_ground.chainsaw.scope import Bindings, Deadline, Scope
 from proving_ground.kube import ApiError, Reference, Target, WaitTimeoutError
 
 if TYPE_CHECKING:
-    from proving_ground.chainsaw.loader import Resource
     from proving_ground.chainsaw.model import Apply, Create, Delete
+    from proving_ground.chainsaw.resources import Resource
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 0.5
@@ -56,8 +56,8 @@ async def _write_one(scope: Scope, operation: Apply | Create, resource: Resource
         except ApiError as error:
             problem = str(error)
         else:
-            if created and scope.cleaner is not None and not operation.dry_run:
-                scope.cleaner.add(found)
+            if created and not operation.dry_run:
+                scope.remember(found)
         try:
             await scope.expect(operation.expect, found, problem)
             return await scope.outputs(operation.outputs, found, error=problem)

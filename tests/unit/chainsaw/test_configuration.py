@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proving_ground.chainsaw import model
-from proving_ground.chainsaw.loader import load_configuration
+from proving_ground.chainsaw.configurations import load_configuration
 from proving_ground.errors import ConfigurationError
 
 
@@ -53,12 +53,12 @@ def test_an_empty_configuration_leaves_the_defaults(configure: Any) -> None:
 @pytest.mark.parametrize(
     ("version", "spec", "line", "reason"),
     [
-        ("v1alpha1", "spec: {reportFormat: JSON}\n", 5, "reportFormat of spec is not supported yet"),
-        ("v1alpha1", "spec: {testFile: x}\n", 5, "testFile of spec is not supported yet"),
+        ("v1alpha1", "spec: {reportFormat: CSV}\n", 5, "reportFormat of spec has to be one of"),
+        ("v1alpha1", "spec: {testFile: a/b}\n", 5, "has to be the name of a file"),
         ("v1alpha1", "spec: {execution: {}}\n", 5, "unknown field 'execution'"),
         ("v1alpha1", "spec: {parallel: 0}\n", 5, "parallel of spec has to be at least 1"),
         ("v1alpha1", "spec: {timeouts: {cleanup: 5}}\n", 5, "cleanup of timeouts has to be a text"),
-        ("v1alpha2", "spec: {discovery: {}}\n", 5, "discovery of spec is not supported yet"),
+        ("v1alpha2", "spec: {discovery: {includeTestRegex: '('}}\n", 5, "is no regular expression"),
         ("v1alpha2", "spec: {execution: {paralel: 4}}\n", 5, "did you mean parallel"),
         ("v1alpha2", "", 1, "a Configuration has no spec"),
         ("v1beta1", "spec: {}\n", 1, "expected Configuration of"),

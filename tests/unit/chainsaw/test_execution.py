@@ -449,17 +449,6 @@ def test_fail_fast_starts_no_test_after_a_failure(engine: Any) -> None:
     assert [result.outcome for result in results] == ["failed", "skipped", "passed"]
 
 
-def test_one_namespace_for_all_tests_is_refused(engine: Any) -> None:
-    text = "apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Configuration\nmetadata: {name: c}\nspec:\n"
-    (engine.folder / ".chainsaw.yaml").write_text(f"{text}  namespace: shared\n")
-
-    result = engine.one(step(APPLY))
-
-    assert result.outcome == "error"
-    assert "namespace" in result.message
-    assert "spec.namespace" in result.message
-
-
 def test_a_file_that_vanished_is_an_error_after_which_everything_is_removed(engine: Any) -> None:
     spec = step(APPLY, "    - apply: {file: later.yaml}\n")
 
