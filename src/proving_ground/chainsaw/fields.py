@@ -167,7 +167,7 @@ class Fields:
         return tuple(texts)
 
     def string_map(self, name: str, *, expressions: bool = False) -> dict[str, str]:
-        """Return texts by name; empty where not given."""
+        """Return texts by name; empty where not given; ``key:`` alone is an empty text, as in Kubernetes."""
         if not self.given(name):
             return {}
         node = self.node(name)
@@ -175,12 +175,13 @@ class Fields:
             raise self.error(f"{name} of {self.what} has to be a mapping, found {_kind(node)}", node.line)
         texts = {}
         for key, entry in node.entries.items():
-            if not isinstance(entry.node, Scalar) or not isinstance(entry.node.value, str):
+            value = entry.node.value if isinstance(entry.node, Scalar) else entry.node
+            if not isinstance(value, str | None):
                 found = _kind(entry.node)
                 raise self.error(f"{name} of {self.what} has to hold texts, {key} is {found}", entry.line, "quote it")
+            texts[key] = value or ""
             if expressions:
-                self._checked(parse_marked, entry.node.value, entry.line)
-            texts[key] = entry.node.value
+                self._checked(parse_marked, texts[key], entry.line)
         return texts
 
     def template(self, name: str) -> Template:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,14 +58,13 @@ def load_tests(path: Path) -> tuple[Test, ...]:
     documents = read_documents(path)
     if not documents:
         raise ConfigurationError("holds no Test", where=str(path))
-    tests = [_test(document, path, index) for index, document in enumerate(documents)]
-    seen: dict[str, Where] = {}
-    for test, _ in tests:
-        if test.name in seen:
-            line = seen[test.name].line
-            raise ConfigurationError(f"test {test.name!r} again", where=str(test.where), hint=f"first in line {line}")
-        seen[test.name] = test.where
-    return tuple(one for test, scenarios in tests for one in _scenarios(test, scenarios))
+    seen: Counter[str] = Counter()
+    tests: list[Test] = []
+    for index, document in enumerate(documents):
+        test, scenarios = _test(document, path, index)
+        seen[test.name] += 1
+        tests += _scenarios(replace(test, occurrence=seen[test.name]), scenarios)
+    return tuple(tests)
 
 
 def check_files(test: Test) -> None:

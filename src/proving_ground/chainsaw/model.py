@@ -428,6 +428,7 @@ class Test:
         path: The file.
         directory: What relative files are relative to.
         index: Which document of the file, from 0; empty ones do not count.
+        occurrence: Which test of this name the file has here, from 1.
         scenario: Which of the document's scenarios this is, from 1.
         scenarios: How many scenarios the document has; 1 where it names none.
     """
@@ -439,6 +440,7 @@ class Test:
     path: Path
     directory: Path
     index: int
+    occurrence: int = 1
     scenario: int = 1
     scenarios: int = 1
     description: str = ""
@@ -463,8 +465,10 @@ class Test:
 
     @property
     def title(self) -> str:
-        """The name, with the scenario's number where there are several; unique in its file."""
-        return f"{self.name}[{self.scenario}]" if self.scenarios > 1 else self.name
+        """The name, with a number where the file has it again, and the scenario's; unique in its file."""
+        again = f"#{self.occurrence}" if self.occurrence > 1 else ""
+        scenario = f"[{self.scenario}]" if self.scenarios > 1 else ""
+        return f"{self.name}{again}{scenario}"
 
 
 #: Names of files where nobody gives them, chainsaw's own.

@@ -236,7 +236,6 @@ REFUSED: list[tuple[str, int, str]] = [
         5,
         r"unknown field 'lables' of metadata \(did you mean labels",
     ),
-    (HEAD + "spec: {steps: []}\n---\n" + HEAD + "spec: {steps: []}\n", 7, "test 't' again"),
     # the spec
     (SPEC + "  description: x\n", 6, "spec has no steps"),
     (SPEC + "  steps: {}\n", 6, "steps of spec has to be a list, found a mapping"),
@@ -400,3 +399,18 @@ def test_expressions_that_will_not_be_evaluated_are_not_checked(load: Any, tmp_p
 
 def test_a_file_whose_name_is_computed_is_left_for_the_run(load: Any) -> None:
     check_files(load(step("- try:\n  - apply: {file: ($x)}"))[0])
+
+
+def test_a_name_may_come_again_in_a_file_and_is_numbered_then(load: Any) -> None:
+    document = SPEC + "  steps: []\n"
+
+    tests = load("---\n".join([document] * 3))
+
+    assert [test.title for test in tests] == ["t", "t#2", "t#3"]
+    assert {test.name for test in tests} == {"t"}
+
+
+def test_a_label_without_a_value_is_empty(load: Any) -> None:
+    (test,) = load(HEAD + "  labels: {quick: , all: ''}\nspec: {steps: []}\n")
+
+    assert test.labels == {"quick": "", "all": ""}
