@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proving_ground.chainsaw.documents import Mapping, Node, Where, read_documents
+from proving_ground.chainsaw.documents import Mapping, Node, read_documents
 from proving_ground.chainsaw.fields import Fields
 from proving_ground.chainsaw.model import (
     Apply,
