@@ -23,8 +23,10 @@ from proving_ground.chainsaw.model import (
     Create,
     Delete,
     Error,
+    Patch,
     Script,
     Sleep,
+    Update,
 )
 from proving_ground.chainsaw.namespacing import Placement, settle
 from proving_ground.chainsaw.processes import run as run_process
@@ -291,7 +293,7 @@ async def _perform(operation: Operation, scope: Scope) -> Bindings:
         return cut(operation.timeout if operation.timeout is not None else kind or 0)
 
     match operation:
-        case Apply() | Create():
+        case Apply() | Create() | Patch() | Update():
             return await write(scope, operation, seconds(timeouts.apply))
         case Assert():
             return await look(scope, operation, seconds(timeouts.assert_))

@@ -13,12 +13,14 @@ from proving_ground.chainsaw.failfast import diagnose, given_up
 from proving_ground.chainsaw.failures import FailedFastError, OperationError
 from proving_ground.chainsaw.lookups import resolve
 from proving_ground.chainsaw.scope import Bindings, Deadline, Scope
+from proving_ground.chainsaw.turns import in_turn
 from proving_ground.errors import InfrastructureError
 from proving_ground.kube import ApiError, Reference, Target, UnknownKindError, summarise
 
 if TYPE_CHECKING:
     from proving_ground.chainsaw.assertions import Mismatch, Selector, Tree
     from proving_ground.chainsaw.model import Assert, Error
+    from proving_ground.chainsaw.resources import Resource
 
 _POLL_SECONDS = 0.25  # where no watch tells: expressions that ask the cluster, kinds not served yet
 _DIAGNOSIS_SECONDS = 15.0
@@ -32,10 +34,14 @@ async def look(scope: Scope, operation: Assert | Error, seconds: float) -> Bindi
         The operation's outputs.
     """
     template = scope.template if operation.template is None else operation.template
-    for resource in await scope.resources(operation.ref, tree=True):
+
+    async def one(scope: Scope, resource: Resource) -> Bindings:
         selector = await scope.evaluate(partial(selector_of, resource.obj, scope.bindings, template=template))
         wait = _Wait(scope, resource.tree, selector, Deadline.after(seconds), wanted=operation.kind == "assert")
         await (wait.run() if selector.api_version and selector.kind else wait.run_without_object())
+        return {}
+
+    await in_turn(scope, operation, await scope.resources(operation.ref, tree=True), one)
     return await scope.outputs(operation.outputs, None, error=None)
 
 

@@ -1,4 +1,4 @@
-"""Operations that change objects: apply, create, delete."""
+"""Operations that change objects: apply, create, patch, update, delete."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from proving_ground.chainsaw.failures import OperationError
-from proving_ground.chainsaw.model import ResourceRef
+from proving_ground.chainsaw.model import Apply, Create, ObjectRef, Patch, ResourceRef, Update
 from proving_ground.chainsaw.scope import Bindings, Deadline, Scope
-from proving_ground.kube import ApiError, Reference, Target, WaitTimeoutError
+from proving_ground.chainsaw.turns import in_turn
+from proving_ground.kube import ApiError, NotFoundError, Reference, Target, UnknownKindError, WaitTimeoutError
 
 if TYPE_CHECKING:
-    from proving_ground.chainsaw.model import Apply, Create, Delete
+    from proving_ground.chainsaw.model import Delete
     from proving_ground.chainsaw.resources import Resource
+
+Writing = Apply | Create | Patch | Update
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 0.5
@@ -26,39 +29,36 @@ _POD_TEMPLATES = {
 }
 
 
-async def write(scope: Scope, operation: Apply | Create, seconds: float) -> Bindings:
-    """Run an ``apply`` or ``create``: each object in turn, each with the operation's whole time.
+async def write(scope: Scope, operation: Writing, seconds: float) -> Bindings:
+    """Run an ``apply``, ``create``, ``patch`` or ``update``: each object in turn, each with the whole time.
 
     A refused object is tried again until the time is over, as chainsaw does: what it needs may be on its way.
 
     Returns:
         The operation's outputs.
     """
-    outputs: Bindings = {}
-    for resource in await scope.resources(operation.ref, template=operation.template):
-        outputs |= await _write_one(scope.bind(**outputs), operation, resource, seconds)
-    return outputs
+
+    async def one(scope: Scope, resource: Resource) -> Bindings:
+        return await _write_one(scope, operation, resource, seconds)
+
+    resources = await scope.resources(operation.ref, template=operation.template)
+    return await in_turn(scope, operation, resources, one)
 
 
-async def _write_one(scope: Scope, operation: Apply | Create, resource: Resource, seconds: float) -> Bindings:
+async def _write_one(scope: Scope, operation: Writing, resource: Resource, seconds: float) -> Bindings:
     wanted = await scope.rendered(resource.obj, operation.template)
     scope.secrecy.learn_object(wanted)
     _force_grace_period(wanted, scope.grace_period)
     deadline, pause = Deadline.after(seconds), _FIRST_PAUSE
     while True:
-        found, problem = wanted, None
         try:
-            wanted = await scope.placed(wanted)
-            if operation.kind == "create":
-                found, created = await scope.cluster.create(wanted, dry_run=operation.dry_run), True
-            else:
-                found, created = await scope.cluster.apply(wanted, dry_run=operation.dry_run)
-        except ApiError as error:
-            problem = str(error)
-        else:
-            if created and not operation.dry_run:
-                scope.remember(found)
-        try:
+            try:
+                wanted = await scope.placed(wanted)
+                found, problem = await _send(scope, operation, wanted), None
+            except ApiError as error:
+                if (obstacle := _obstacle(operation, wanted, error)) is not None:
+                    raise OperationError(obstacle) from error
+                found, problem = wanted, str(error)
             await scope.expect(operation.expect, found, problem)
             return await scope.outputs(operation.outputs, found, error=problem)
         except OperationError as error:
@@ -66,6 +66,44 @@ async def _write_one(scope: Scope, operation: Apply | Create, resource: Resource
                 raise OperationError(f"{Reference.of(wanted)}: {error.what}", error.detail) from error
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+async def _send(scope: Scope, operation: Writing, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Write one object once, and return what became of it."""
+    cluster, dry_run, created = scope.cluster, operation.dry_run, False
+    match operation:
+        case Create():
+            found, created = await cluster.create(wanted, dry_run=dry_run), True
+        case Apply():
+            found, created = await cluster.apply(wanted, dry_run=dry_run)
+        case Patch():
+            found = await cluster.patch(Reference.of(wanted), wanted, dry_run=dry_run)
+        case Update():
+            reference = Reference.of(wanted)
+            known = await cluster.get(reference.api_version, reference.kind, reference.name, reference.namespace)
+            if known is None:
+                raise NotFoundError(404, "NotFound", f"there is no {reference}")
+            version = known["metadata"].get("resourceVersion")
+            found = await cluster.update(
+                {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}}, dry_run=dry_run
+            )
+    if created and scope.cleaner is not None and not dry_run:
+        scope.cleaner.add(found, cluster)
+    return found
+
+
+def _obstacle(operation: Writing, wanted: dict[str, Any], error: ApiError) -> str | None:
+    """Return why there was nothing to judge: expectations see only what the API server said to the write itself.
+
+    Chainsaw looks first whether the object is there, and that look's outcome is no result of the operation.
+    """
+    if isinstance(error, UnknownKindError):
+        return str(error)
+    if isinstance(operation, Patch | Update) and isinstance(error, NotFoundError):
+        return f"there is none, so it cannot be {'patched' if isinstance(operation, Patch) else 'updated'}"
+    if isinstance(operation, Create) and error.reason == "AlreadyExists" and wanted["metadata"].get("name"):
+        return f"it exists already ({error})"
+    return None
 
 
 def _force_grace_period(obj: dict[str, Any], seconds: float | None) -> None:
@@ -85,16 +123,22 @@ async def remove(scope: Scope, operation: Delete, seconds: float) -> Bindings:
     Returns:
         The operation's outputs.
     """
+
+    async def one(scope: Scope, named: ObjectRef | Resource) -> Bindings:
+        if isinstance(named, ObjectRef):
+            wanted = await scope.referenced(named)
+        else:
+            wanted = await scope.rendered(named.obj, operation.template)
+        deadline = Deadline.after(seconds)
+        for found in await _matching(scope, wanted):
+            await _remove_one(scope, operation, found, deadline)
+        return {}
+
     if operation.ref is not None:
-        wanted = [await scope.referenced(operation.ref)]
+        await in_turn(scope, operation, [operation.ref], one)
     else:
         ref = ResourceRef(file=operation.file, resource=None, where=operation.where)
-        resources = await scope.resources(ref, template=operation.template)
-        wanted = [await scope.rendered(resource.obj, operation.template) for resource in resources]
-    for obj in wanted:
-        deadline = Deadline.after(seconds)
-        for found in await _matching(scope, obj):
-            await _remove_one(scope, operation, found, deadline)
+        await in_turn(scope, operation, await scope.resources(ref, template=operation.template), one)
     return await scope.outputs(operation.outputs, None, error=None)
 
 

@@ -262,13 +262,13 @@ def test_expectations_decide_over_an_error(engine: Any) -> None:
     refused = """\
     - create:
         timeout: 50ms
-        resource: {apiVersion: test.example/v1, kind: Widget, metadata: {name: w}}
+        resource: {apiVersion: test.example/v1, kind: Widget, metadata: {name: w, namespace: NAMESPACE}}
         expect:
         - check:
-            (contains($error, 'already exists')): true
+            (contains($error || '', 'not found')): true
 """
-    assert engine.one(step(APPLY, refused)).outcome == "passed"
-    assert engine.one(step(refused)).outcome == "failed"
+    assert engine.one(step(refused.replace("NAMESPACE", "absent"))).outcome == "passed"
+    assert engine.one(step(refused.replace("NAMESPACE", "($namespace)"))).outcome == "failed"
 
 
 def test_delete_removes_and_waits_until_it_is_gone(engine: Any) -> None:
