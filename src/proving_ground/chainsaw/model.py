@@ -206,11 +206,12 @@ class Create(_Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch(_Operation):
-    """Merge into resources, which must exist."""
+    """Merge into resources, which must exist; ``subresource`` (``status``, ...) takes the patch where it is given."""
 
     kind: ClassVar[str] = "patch"
 
     ref: ResourceRef
+    subresource: str = ""
     template: bool | None = None
     expect: tuple[Expectation, ...] = ()
     dry_run: bool = False

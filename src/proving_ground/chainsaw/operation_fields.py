@@ -92,8 +92,8 @@ def _common(fields: Fields, common: dict[str, Any]) -> dict[str, Any]:
 _WRITING = (*_CLUSTERS, "bindings", "outputs", "timeout", "file", "resource", "template", "expect", "dryRun")
 
 
-def _writing(node: Node, path: Path, what: str) -> tuple[Fields, dict[str, Any]]:
-    fields = Fields(node, path, what, _WRITING)
+def _writing(node: Node, path: Path, what: str, *further: str) -> tuple[Fields, dict[str, Any]]:
+    fields = Fields(node, path, what, (*_WRITING, *further))
     return fields, {
         "ref": resource_ref(fields, tree=False),
         "template": fields.boolean("template"),
@@ -113,8 +113,8 @@ def _create(node: Node, path: Path, common: dict[str, Any]) -> Operation:
 
 
 def _patch(node: Node, path: Path, common: dict[str, Any]) -> Operation:
-    fields, own = _writing(node, path, "patch")
-    return Patch(**_common(fields, common), **own)
+    fields, own = _writing(node, path, "patch", "subresource")
+    return Patch(**_common(fields, common), **own, subresource=fields.string("subresource"))
 
 
 def _update(node: Node, path: Path, common: dict[str, Any]) -> Operation:

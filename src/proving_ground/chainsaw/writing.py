@@ -77,7 +77,8 @@ async def _send(scope: Scope, operation: Writing, wanted: dict[str, Any]) -> dic
         case Apply():
             found, created = await cluster.apply(wanted, dry_run=dry_run)
         case Patch():
-            found = await cluster.patch(Reference.of(wanted), wanted, dry_run=dry_run)
+            where = Reference.of(wanted)
+            found = await cluster.patch(where, wanted, subresource=operation.subresource, dry_run=dry_run)
         case Update():
             reference = Reference.of(wanted)
             known = await cluster.get(reference.api_version, reference.kind, reference.name, reference.namespace)

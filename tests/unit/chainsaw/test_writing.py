@@ -156,3 +156,12 @@ def test_a_kind_that_nobody_serves_is_no_result_to_be_expected(engine: Any) -> N
         expect: [{check: {($error != null): true}}]
 """
     assert "Gadget" in engine.one(step(operation)).message
+
+
+def test_a_patch_of_a_subresource_goes_there(engine: Any) -> None:
+    patched = f"    - patch: {{subresource: status, resource: {{{WIDGET}, status: {{phase: Ready}}}}}}\n"
+
+    result = engine.one(step(APPLY, patched, holds("status: {phase: Ready}")))
+
+    assert (result.outcome, result.message) == ("passed", "")
+    assert engine.api.count("PATCH", "/widgets/w/status") == 1
