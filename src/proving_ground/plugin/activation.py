@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+CLEANUP_LIMIT = 60.0
+"""Seconds that the clean-up of one check may take where nobody says."""
+
+
 def activate(config: pytest.Config) -> None:
     """Register the hooks that run checks.
 
@@ -41,14 +45,15 @@ def activate(config: pytest.Config) -> None:
             state_dir=base / option.state_dir if option.state_dir else platform_path.parent,
             artifacts_dir=base / (option.artifacts_dir or Path(option.events_file or ".").parent),
             fault=option.fault,
-            wait_limit=option.wait_limit,
-            cleanup_limit=option.cleanup_limit,
-            parallel=option.parallel or 0,
+            wait_limit=option.chainsaw_wait_limit,
+            cleanup_limit=option.chainsaw_cleanup_limit or CLEANUP_LIMIT,
+            parallel=option.chainsaw_parallel or 0,
             reruns=getattr(option, "reruns", 0) or 0,
-            engine=option.engine,
+            engine=option.chainsaw_engine,
             allowed_skips=frozenset(option.allowed_skips),
-            values_files=tuple(base / name for name in option.values_files),
-            set_values=tuple(_pair(text, "--set") for text in option.set_values),
+            values_files=tuple(base / name for name in option.chainsaw_values),
+            set_values=tuple(_pair(text, "--set") for text in option.chainsaw_set),
+            set_strings=tuple(_pair(text, "--set-string") for text in option.chainsaw_set_string),
         )
         masking = Masking(read_masks(base / name for name in option.mask_files))
         log = EventLog(base / option.events_file if option.events_file else None, masking)
@@ -58,7 +63,7 @@ def activate(config: pytest.Config) -> None:
     vocabulary.register(config)
     verification = Verification(config, platform, settings, EventRecorder(log))
     config.pluginmanager.register(verification, "proving-ground-verification")
-    config.pluginmanager.register(ConcurrentLoop(verification), "proving-ground-loop")
+    config.pluginmanager.register(ConcurrentLoop(verification, alone=True), "proving-ground-loop")
     config.pluginmanager.register(SuiteCollection(config, everywhere=True), "proving-ground-collection")
     from proving_ground.plugin import fixtures  # noqa: PLC0415  # decorates functions, which costs others
 

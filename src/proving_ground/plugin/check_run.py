@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from proving_ground.chainsaw.shared import Shared as ChainsawShared
     from proving_ground.contracts.platform import Platform
     from proving_ground.kube import Cluster
     from proving_ground.plugin.resolution import Fixtures
@@ -35,7 +36,8 @@ class Settings:
         artifacts_dir: Directory of what may be shared.
         allowed_skips: Reason codes of skips that are not errors.
         values_files: Values files of Chainsaw tests; later ones win.
-        set_values: ``(key, value)`` of Chainsaw values, dots in the key descend.
+        set_values: ``(key, value)`` of Chainsaw values, dots in the key descend; the value is YAML.
+        set_strings: The same with values that are texts.
     """
 
     run_id: str
@@ -50,6 +52,7 @@ class Settings:
     allowed_skips: frozenset[str] = frozenset()
     values_files: tuple[Path, ...] = ()
     set_values: tuple[tuple[str, str], ...] = ()
+    set_strings: tuple[tuple[str, str], ...] = ()
 
     def cut(self, seconds: float) -> float:
         """Return a wait's length in seconds, cut to the wait limit."""
@@ -74,6 +77,9 @@ class Shared(Protocol):
 
     def fixtures_for(self, item: pytest.Function) -> Fixtures:
         """Return the fixtures of one check."""
+
+    async def chainsaw(self) -> ChainsawShared:
+        """Return what Chainsaw tests share."""
 
 
 @dataclasses.dataclass

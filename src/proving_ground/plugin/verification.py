@@ -43,6 +43,7 @@ class Verification:
         self.runs: dict[str, CheckRun] = {}
         self.attempts: dict[str, int] = {}
         self.durations: dict[str, float] = {}
+        self.overrides = None
         self._judgements: dict[str, list[Judgement]] = {}
         self._deselected: list[pytest.Item] = []
         self._deselecting = False

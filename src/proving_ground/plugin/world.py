@@ -12,15 +12,22 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from proving_ground.chainsaw.shared import Shared
     from proving_ground.contracts.platform import Platform
-    from proving_ground.kube import Cluster
+    from proving_ground.kube import Cluster, Overrides
 
 
 class World:
-    """Opened lazily, closed once."""
+    """Opened lazily, closed once.
 
-    def __init__(self, platform: Platform) -> None:
+    Args:
+        platform: Its clusters.
+        overrides: What goes before their kubeconfigs.
+    """
+
+    def __init__(self, platform: Platform, overrides: Overrides | None = None) -> None:
         self._platform = platform
+        self._overrides = overrides
         self._shared = SharedFixtures()
 
     async def cluster(self, name: str) -> Cluster:
@@ -36,11 +43,24 @@ class World:
         return cast("Cluster", value)
 
     async def _connected(self, name: str) -> AsyncIterator[Cluster]:
-        from proving_ground.kube import Cluster  # noqa: PLC0415  # only where a check uses Kubernetes
+        from proving_ground.kube import Cluster, Overrides  # noqa: PLC0415  # only where a check uses Kubernetes
 
         declared = self._platform.clusters[name]
-        async with Cluster.connect(declared.kubeconfig, declared.context) as cluster:
+        overrides = self._overrides or Overrides()
+        async with Cluster.connect(declared.kubeconfig, declared.context, overrides=overrides) as cluster:
             yield cluster
+
+    async def chainsaw(self) -> Shared:
+        """Return what Chainsaw tests share: further clusters, and a namespace for all of them."""
+        return cast("Shared", await self._shared.value("chainsaw", Instance(), self._opened, {}))
+
+    @staticmethod
+    async def _opened() -> AsyncIterator[Shared]:
+        from proving_ground.chainsaw.shared import Shared  # noqa: PLC0415  # only where there is such a test
+
+        shared = Shared()
+        yield shared
+        await shared.close()
 
     def fixtures_for(self, item: pytest.Function) -> Fixtures:
         """Return the fixtures of one check."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proving_ground.chainsaw.items import set_value
+from proving_ground.chainsaw.choices import set_value
 from proving_ground.chainsaw.reporting import Recording, Secrecy
 from proving_ground.errors import ConfigurationError
 
