@@ -32,7 +32,7 @@ def refuse_compiler(fields: Fields, name: str = "compiler") -> None:
 
 
 def clusters(fields: Fields) -> tuple[str, tuple[ClusterEntry, ...]]:
-    """Return the cluster that is meant (empty: the outer one), and those that are registered.
+    """Return the cluster that is meant (empty: the outer one; may be ``(expr)``), and those that are registered.
 
     Args:
         fields: What may have ``cluster`` and ``clusters``: an operation, a step, a test, a Configuration.
@@ -40,7 +40,7 @@ def clusters(fields: Fields) -> tuple[str, tuple[ClusterEntry, ...]]:
     Raises:
         ConfigurationError: An entry has no name, or is not what it should be.
     """
-    chosen = fields.string("cluster")
+    chosen = fields.expression_string("cluster")
     if fields.given("cluster") and not chosen:
         raise fields.error(f"cluster of {fields.what} is empty", fields.line("cluster"), "leave it out")
     if not fields.given("clusters"):

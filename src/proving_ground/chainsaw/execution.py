@@ -163,7 +163,7 @@ class TestRun:
             report=self._report,
             secrecy=self._secrecy,
         )
-        scope = await scope.on(test.cluster, test.clusters)
+        scope = await scope.on(test.cluster, test.clusters, test.bindings)
         keep = _first(test.skip_delete, configuration.skip_delete, default=False)
         scope, self._placement = await settle(scope, test, configuration, keep=keep)
         if self._placement is not None:
@@ -183,7 +183,7 @@ class TestRun:
             cleaner=None if keep else cleaner,
         )
         try:
-            scope = await scope.on(step.cluster, step.clusters)
+            scope = await scope.on(step.cluster, step.clusters, step.bindings)
             scope = await scope.with_bindings(step.bindings)
         except OperationError as error:
             self._fail(f"{name} at {place(step.where)} could not begin: {error.what}")
@@ -218,7 +218,8 @@ class TestRun:
         """Run one operation; None: it failed, and the failure is noted."""
         started = time.monotonic()
         try:
-            scope = await scope.bind(operation={"id": number}).on(operation.cluster, operation.clusters)
+            scope = scope.bind(operation={"id": number})
+            scope = await scope.on(operation.cluster, operation.clusters, operation.bindings)
             scope = await scope.with_bindings(operation.bindings)
             outputs = await _perform(operation, scope)
         except OperationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from proving_ground.chainsaw.differences import render_mismatches
 from proving_ground.chainsaw.errors import ExpressionError, TreeError
 from proving_ground.chainsaw.failures import OperationError
 from proving_ground.chainsaw.lookups import resolve
+from proving_ground.chainsaw.notation import parse_marked
 from proving_ground.chainsaw.resources import load_resources
 from proving_ground.chainsaw.templates import render, render_resource, render_string
 from proving_ground.errors import ConfigurationError, InfrastructureError
@@ -139,15 +141,27 @@ class Scope:
         if self.cleaner is not None:
             self.cleaner.add(obj, self.cluster)
 
-    async def on(self, chosen: str, entries: Iterable[ClusterEntry]) -> Scope:
+    async def on(self, chosen: str, entries: Iterable[ClusterEntry], bindings: Iterable[Binding] = ()) -> Scope:
         """Return a scope that knows further clusters and is on the chosen one; empty: on the same as before.
+
+        Args:
+            chosen: Name of a cluster, or ``(expr)``.
+            entries: Clusters that can be chosen from here on.
+            bindings: What is bound at the same place; those that need no cluster count in the expression.
 
         Raises:
             OperationError: There is no cluster of that name, or it cannot be connected to.
         """
         registered = {**self.registered, **{entry.name: (entry, self.directory) for entry in entries}}
         scope = replace(self, registered=registered)
-        return scope.at(await scope._connect(chosen)) if chosen else scope  # noqa: SLF001  # its own class
+        name = chosen
+        if parse_marked(chosen) is not None:
+            known = scope
+            with contextlib.suppress(OperationError):  # a later one may ask for the cluster or the namespace
+                for binding in bindings:
+                    known = await known.with_bindings((binding,))
+            name = await known.string(chosen)
+        return scope.at(await scope._connect(name)) if name else scope  # noqa: SLF001  # its own class
 
     def at(self, cluster: kube.Cluster) -> Scope:
         """Return a scope on another cluster."""

@@ -90,6 +90,8 @@ def selector_of(
     labels = metadata.get("labels") or {}
     if not isinstance(labels, dict):
         raise TreeError("metadata.labels", f"expected an object, found {kind(labels)}")
+    if not all(isinstance(value, str) for value in labels.values()):
+        labels = {}  # where one is a tree, the API cannot select by them; they are compared like everything else
     return Selector(
         text("apiVersion", raw.get("apiVersion")),
         text("kind", raw.get("kind")),

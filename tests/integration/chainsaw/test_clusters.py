@@ -96,6 +96,26 @@ def test_a_cluster_can_be_chosen_at_every_level(run: Any, tmp_path: Path, level:
     assert (result.outcome, result.message) == ("passed", "")
 
 
+def test_the_cluster_may_be_an_expression_over_the_bindings_beside_it(run: Any) -> None:
+    script = '{script: {content: \'test "$KUBECONFIG" = "$PWD/second.kubeconfig"\'}}'
+
+    result, _ = run(
+        "clusters: {second: {kubeconfig: second.kubeconfig}}\n"
+        "bindings: [{name: chosen, value: second}, {name: later, value: ($namespace)}]\n"
+        f"cluster: ($chosen)\nsteps: [{{try: [{script}]}}]"
+    )
+
+    assert (result.outcome, result.message) == ("passed", "")
+
+
+def test_an_expression_that_names_no_cluster_means_the_outer_one(run: Any) -> None:
+    script = '{script: {content: \'test "$KUBECONFIG" != "$PWD/second.kubeconfig"\'}}'
+
+    result, _ = run(f"bindings: [{{name: chosen, value: ''}}]\ncluster: ($chosen)\nsteps: [{{try: [{script}]}}]")
+
+    assert (result.outcome, result.message) == ("passed", "")
+
+
 def test_a_context_that_the_kubeconfig_does_not_have_fails_the_test_and_is_named(run: Any) -> None:
     result, _ = run(
         "clusters: {second: {kubeconfig: second.kubeconfig, context: nowhere}}\ncluster: second\nsteps: [{try: []}]"

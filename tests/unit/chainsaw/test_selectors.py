@@ -30,6 +30,8 @@ def pod(name: str = "a", namespace: str = "n", **labels: str) -> dict[str, Any]:
         ({"name": "a", "labels": {"app": "x"}}, pod("a", app="y"), True),
         ({"name": "($name)"}, pod("from-binding"), True),
         ({"labels": {"app": "($name)"}}, pod(app="from-binding"), True),
+        ({"labels": {"app": "x", "tier": {"(starts_with(@, 'a'))": True}}}, pod(), True),
+        ({"labels": {"app": True}}, pod(), True),
     ],
 )
 def test_a_name_selects_or_else_labels_do(metadata: dict[str, Any], obj: dict[str, Any], *, selected: bool) -> None:
@@ -57,7 +59,6 @@ def test_expressions_are_texts_where_templates_are_off() -> None:
     [
         ({"metadata": ["x"]}, "metadata"),
         ({"metadata": {"name": 5}}, "metadata.name"),
-        ({"metadata": {"labels": {"a": True}}}, "metadata.labels.a"),
         ({"metadata": {"labels": ["a"]}}, "metadata.labels"),
         ({"kind": {"x": 1}}, "kind"),
     ],
