@@ -103,17 +103,20 @@ class Cluster:
         answer: dict[str, Any] = await self._connection.request("GET", "/version")
         return answer
 
-    async def raw(self, path: str, params: Mapping[str, str | int | bool] | None = None) -> str:
+    async def raw(
+        self, path: str, params: Mapping[str, str | int | bool] | None = None, *, repeatable: bool = True
+    ) -> str:
         """Return what is at a path of the API server as text: ``/readyz``, ``/metrics``, a proxied path.
 
         Args:
             path: URL path.
             params: Query parameters.
+            repeatable: Whether it is asked again where the answer says that something behind it is failing.
 
         Raises:
             ApiError: The API server refused it.
         """
-        answer: str = await self._connection.request("GET", path, params=params, text=True)
+        answer: str = await self._connection.request("GET", path, params=params, text=True, repeatable=repeatable)
         return answer
 
     async def resource(self, api_version: str, kind: str) -> ResourceType:
