@@ -107,7 +107,9 @@ class ChainsawItem(ConcurrentItem):
                 self.add_marker(mark)
             return
         for mark in dict.fromkeys([*_GUEST_MARKS, *chosen]):
-            # Not through pytest.mark: a project that is strict about marks cannot know those of test files.
+            if mark in chosen:
+                self.config.addinivalue_line("markers", f"{mark}: named by {MARKS_ANNOTATION} of a Chainsaw test")
+            # Not through pytest.mark, which has read the project's own list of marks before.
             self.add_marker(MarkDecorator(Mark(mark, (), {}, _ispytest=True), _ispytest=True))
         for key, value in test.labels.items():
             self.extra_keyword_matches |= {key, value, f"{key}={value}"} - {""}

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 MODELS_FILE = "models.csv"
+TEST_STEM = "chainsaw-test"
 YAML = (".yaml", ".yml")
 
 
@@ -77,6 +78,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     ``--collect-only``: a foreign project keeps its own use of that file name. A Chainsaw test is one by its content.
     """
     if file_path.suffix in YAML:
+        if not (
+            file_path.stem == TEST_STEM
+            or parent.session.isinitpath(file_path)
+            or parent.config.getoption("chainsaw_test_file", None)
+        ):
+            return None
         from proving_ground.plugin import declarative  # noqa: PLC0415  # only for such a file
 
         return declarative.collect_yaml(file_path, parent)
