@@ -2,7 +2,7 @@ r"""JMESPath as Chainsaw speaks it: jmespath's lexer, parser and interpreter, ex
 
 Beyond JMESPath 1.1: ``$name`` bindings, ``$`` for the root, ``let $x = ... in ...``, arithmetic
 (``+ - * / % //`` and their Unicode forms), bare integers, slices of strings, raw strings with ``\\`` and
-``\'``, ordering of strings, and the functions of `proving_ground.chainsaw.functions`. The dialect is that of
+``\'``, and the functions of `proving_ground.chainsaw.functions`. The dialect is that of
 https://github.com/jmespath-community/go-jmespath, which Chainsaw is built on.
 """
 
@@ -92,15 +92,27 @@ class Interpreter(visitor.TreeInterpreter):  # type: ignore[misc]  # jmespath ha
         return int(result) if isinstance(result, float) and result.is_integer() else result
 
     def visit_comparator(self, node: Node, value: Any) -> Any:
-        """Evaluate a comparison; ordering needs two numbers or two strings and is null otherwise."""
+        """Evaluate a comparison; ordering needs two numbers and is null otherwise, also for texts."""
         left = self.visit(node["children"][0], value)
         right = self.visit(node["children"][1], value)
         operator = node["value"]
         if operator in ("eq", "ne"):
             return equal(left, right) is (operator == "eq")
-        if (_is_number(left) and _is_number(right)) or (isinstance(left, str) and isinstance(right, str)):
+        if _is_number(left) and _is_number(right):
             return self.COMPARATOR_FUNC[operator](left, right)
         return None
+
+    def visit_subexpression(self, node: Node, value: Any) -> Any:
+        """Evaluate ``a.b``; null where the left side is null, whatever the right side needs."""
+        for child in node["children"]:
+            value = self.visit(child, value)
+            if value is None:
+                return None
+        return value
+
+    def visit_multi_select_dict(self, node: Node, value: Any) -> Any:
+        """Evaluate ``{x: a}``; also for null, as ``{x: $a}`` needs no value."""
+        return {child["value"]: self.visit(child, value) for child in node["children"]}
 
     def visit_multi_select_list(self, node: Node, value: Any) -> Any:
         """Evaluate ``[a, b]``; also for null, as ``[$a, $b]`` needs no value."""

@@ -7,18 +7,21 @@ JMESPath's are those of https://jmespath.site/main/#functions; kyverno's, kyvern
 from __future__ import annotations
 
 import difflib
-import json
 import math
 from typing import Any
 
-from proving_ground.chainsaw import functions_kyverno, functions_quantity, functions_time
+from proving_ground.chainsaw import (
+    functions_certificate,
+    functions_kyverno,
+    functions_metrics,
+    functions_quantity,
+    functions_time,
+)
+from proving_ground.chainsaw.json_text import json_text
 from proving_ground.chainsaw.lookups import CLUSTER_FUNCTIONS
-from proving_ground.chainsaw.signatures import Registry, failed, shown
+from proving_ground.chainsaw.signatures import Registry, failed, lower, plain, shown, upper
 
 _jmespath = Registry()
-
-#: Known by name and not there yet: said so instead of "unknown".
-NOT_YET = frozenset(("x509_decode", "x_metrics_decode"))
 
 
 @_jmespath.register("abs", "number")
@@ -69,7 +72,7 @@ def _find_last(text: str, part: str, start: int = 0, end: int | None = None) -> 
 
 
 def _bounds(text: str, start: int, end: int | None) -> tuple[int, int]:
-    return int(start), len(text) if end is None else int(end)
+    return max(0, int(start)), len(text) if end is None else min(int(end), len(text))
 
 
 def _found(text: str, index: int, part: str) -> int | None:
@@ -91,8 +94,6 @@ def _group_by(items: list[Any], key: Any) -> dict[str, list[Any]]:
     groups: dict[str, list[Any]] = {}
     for item in items:
         name = key(item)
-        if name is None:
-            continue
         if not isinstance(name, str):
             raise failed(f"group_by() needs a string for each item, got {shown(name)}")
         groups.setdefault(name, []).append(item)
@@ -121,12 +122,12 @@ def _length(value: Any) -> int:
 
 @_jmespath.register("lower", "string")
 def _lower(text: str) -> str:
-    return text.lower()
+    return "".join(map(lower, text))
 
 
 @_jmespath.register("upper", "string")
 def _upper(text: str) -> str:
-    return text.upper()
+    return "".join(map(upper, text))
 
 
 @_jmespath.register("map", "expref", "array")
@@ -190,12 +191,12 @@ def _not_null(*values: Any) -> Any:
 
 @_jmespath.register("pad_left", "string", "number", "string?")
 def _pad_left(text: str, width: int, fill: str = " ") -> str:
-    return text.rjust(_width("pad_left", width), _fill("pad_left", fill))
+    return _fill("pad_left", fill) * (_width("pad_left", width) - len(text)) + text
 
 
 @_jmespath.register("pad_right", "string", "number", "string?")
 def _pad_right(text: str, width: int, fill: str = " ") -> str:
-    return text.ljust(_width("pad_right", width), _fill("pad_right", fill))
+    return text + _fill("pad_right", fill) * (_width("pad_right", width) - len(text))
 
 
 def _width(name: str, width: float) -> int:
@@ -205,7 +206,7 @@ def _width(name: str, width: float) -> int:
 
 
 def _fill(name: str, fill: str) -> str:
-    if len(fill) != 1:
+    if len(fill) > 1:
         raise failed(f"{name}() fills with one character, got {shown(fill)}")
     return fill
 
@@ -224,15 +225,16 @@ def _to_array(value: Any) -> list[Any]:
 def _to_number(value: Any) -> float | None:
     if isinstance(value, str):
         try:
-            return plain(float(value)) if value.strip() == value and "_" not in value else None
+            number = float(value) if value.strip() == value else math.nan
         except ValueError:
             return None
+        return plain(number) if math.isfinite(number) else None
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 @_jmespath.register("to_string", "any")
 def _to_string(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return value if isinstance(value, str) else json_text(value)
 
 
 @_jmespath.register("trim_left", "string", "string?")
@@ -251,21 +253,23 @@ def _type(value: Any) -> str:
     return names.get(type(value), "null")
 
 
-@_jmespath.register("zip", "array*")
+@_jmespath.register("zip", "array", "array*")
 def _zip(*arrays: list[Any]) -> list[list[Any]]:
     return [list(row) for row in zip(*arrays, strict=False)]
-
-
-def plain(number: float) -> float:
-    """Return a whole float as an integer, so that it reads 3 and not 3.0 wherever it goes."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 _WIDEST = 100_000  # characters that a text may be padded to
 
 #: Every function that an expression may call, except those that ask the cluster.
 FUNCTIONS = Registry(
-    {**_jmespath, **functions_kyverno.REGISTRY, **functions_quantity.REGISTRY, **functions_time.REGISTRY},
+    {
+        **_jmespath,
+        **functions_kyverno.REGISTRY,
+        **functions_quantity.REGISTRY,
+        **functions_time.REGISTRY,
+        **functions_metrics.REGISTRY,
+        **functions_certificate.REGISTRY,
+    },
 )
 
 
@@ -277,8 +281,6 @@ def check_call(name: str, count: int) -> str:
         least, most = CLUSTER_FUNCTIONS[name]
         wanted = str(most) if least == most else f"{least} to {most}"
         return "" if least <= count <= most else f"{name}() takes {wanted} arguments, got {count}"
-    if name in NOT_YET:
-        return f"{name}() is not supported yet"
     close = difflib.get_close_matches(name, [*FUNCTIONS, *CLUSTER_FUNCTIONS], n=1)
     return f"unknown function {name}()" + (f"; did you mean {close[0]}()?" if close else "")
 

@@ -9,13 +9,16 @@ import json
 import os
 import posixpath
 import re
+from pathlib import Path
 from typing import Any
 
-import yaml
-
 from proving_ground.chainsaw import versions
+from proving_ground.chainsaw.documents import parse_documents, plain
+from proving_ground.chainsaw.json_text import number_text
+from proving_ground.chainsaw.patterns import compile_pattern
 from proving_ground.chainsaw.random_text import random_text
-from proving_ground.chainsaw.signatures import Registry, failed, shown
+from proving_ground.chainsaw.signatures import Registry, failed, lower, shown, upper
+from proving_ground.errors import ConfigurationError
 
 REGISTRY = Registry()
 _register = REGISTRY.register
@@ -60,9 +63,10 @@ def _parse_json(text: str) -> Any:
 @_register("parse_yaml", "string")
 def _parse_yaml(text: str) -> Any:
     try:
-        return json.loads(json.dumps(yaml.safe_load(text), default=str))
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
-        raise failed("not YAML: " + " ".join(str(error).split())) from None
+        documents = parse_documents(text, Path("text"))
+    except ConfigurationError as error:
+        raise failed(f"not YAML: {error.what} ({error.where})") from None
+    return plain(documents[0]) if documents else None
 
 
 @_register("wildcard", "string", "string")
@@ -79,7 +83,10 @@ def _compare(left: str, right: str) -> int:
 
 @_register("equal_fold", "string", "string")
 def _equal_fold(left: str, right: str) -> bool:
-    return left.casefold() == right.casefold()
+    return len(left) == len(right) and all(
+        one == other or one.lower() == other.lower() or one.upper() == other.upper()
+        for one, other in zip(left, right, strict=True)
+    )
 
 
 @_register("replace", "string", "string", "string", "number?")
@@ -94,17 +101,17 @@ def _replace_all(text: str, old: str, new: str) -> str:
 
 @_register("to_upper", "string")
 def _to_upper(text: str) -> str:
-    return text.upper()
+    return "".join(map(upper, text))
 
 
 @_register("to_lower", "string")
 def _to_lower(text: str) -> str:
-    return text.lower()
+    return "".join(map(lower, text))
 
 
 @_register("trim", "string", "string?")
-def _trim(text: str, characters: str = "") -> str:
-    return text.strip(characters or None)
+def _trim(text: str, characters: str | None = None) -> str:
+    return text.strip(characters)
 
 
 @_register("trim_prefix", "string", "string")
@@ -124,13 +131,13 @@ def _truncate(text: str, length: float) -> str:
 
 def _pattern(pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(pattern)
-    except re.error as error:
+        return compile_pattern(pattern)
+    except ValueError as error:
         raise failed(f"not a regular expression: {shown(pattern)}: {error}") from None
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else number_text(value)
 
 
 @_register("regex_match", "string", "string|number")
@@ -183,9 +190,9 @@ def _base64_encode(text: str) -> str:
 @_register("base64_decode", "string")
 def _base64_decode(text: str) -> str:
     try:
-        return base64.b64decode(text, validate=True).decode()
+        return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode(errors="replace")
     except (binascii.Error, ValueError) as error:
-        raise failed(f"not base64 of text: {error}") from None
+        raise failed(f"not base64: {error}") from None
 
 
 @_register("sha256", "string")
@@ -220,8 +227,10 @@ def _lookup(collection: Any, key: Any) -> Any:
 @_register("items", "object|array", "string?", "string?")
 def _items(collection: Any, key_name: str | None = None, value_name: str | None = None) -> list[Any]:
     pairs = sorted(collection.items()) if isinstance(collection, dict) else list(enumerate(collection))
-    if key_name is None or value_name is None:
+    if key_name is None:
         return [list(pair) for pair in pairs]
+    if value_name is None:
+        raise failed("items() takes 1 or 3 arguments, got 2")
     return [{key_name: key, value_name: value} for key, value in pairs]
 
 
@@ -230,9 +239,9 @@ def _object_from_lists(keys: list[Any], values: list[Any]) -> dict[str, Any]:
     padded = [*values, *[None] * (len(keys) - len(values))]
     result = {}
     for key, value in zip(keys, padded, strict=False):
-        if not isinstance(key, str):
+        if isinstance(key, bool | list | dict) or key is None:
             raise failed(f"object_from_lists() needs strings as keys, got {shown(key)}")
-        result[key] = value
+        result[_text(key)] = value
     return result
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal, DecimalException
+from decimal import ROUND_DOWN, Decimal, DecimalException
 from typing import Any
 
 from proving_ground.chainsaw.quantities import Quantity, parse_quantity
@@ -49,6 +49,12 @@ def _result(kind: str, amount: Decimal, style: str) -> Any:
     return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
+def _places(amount: Decimal) -> int:
+    """Return the number of places behind the point that an amount needs."""
+    exponent = amount.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
 def _same_kind(name: str, left: Any, right: Any) -> tuple[_Operand, _Operand]:
     first, second = _operand(name, left), _operand(name, right)
     if first.kind != second.kind:
@@ -59,18 +65,20 @@ def _same_kind(name: str, left: Any, right: Any) -> tuple[_Operand, _Operand]:
 @_register("add", "any", "any")
 def _add(left: Any, right: Any) -> Any:
     first, second = _same_kind("add", left, right)
-    return _result(first.kind, first.amount + second.amount, first.style)
+    return _result(first.kind, first.amount + second.amount, (first if first.amount else second).style)
 
 
 @_register("subtract", "any", "any")
 def _subtract(left: Any, right: Any) -> Any:
     first, second = _same_kind("subtract", left, right)
-    return _result(first.kind, first.amount - second.amount, first.style)
+    return _result(first.kind, first.amount - second.amount, (first if first.amount else second).style)
 
 
 @_register("sum", "array")
 def _sum(values: list[Any]) -> Any:
-    total: Any = values[0] if values else 0
+    if not values:
+        raise failed("sum() needs at least one item, got none")
+    total: Any = values[0]
     for value in values[1:]:
         total = _add(total, value)
     return total
@@ -95,12 +103,17 @@ def _divide(left: Any, right: Any) -> Any:
         amount = first.amount / second.amount
     except DecimalException:
         raise failed("division by zero") from None
+    if first.kind == "quantity" and second.kind == "number":
+        places = max(0, *(-int(part.amount.as_tuple().exponent) for part in (first, second)))  # as written
+        amount = amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_DOWN)
     return _result("number" if second.kind == first.kind else first.kind, amount, first.style)
 
 
 @_register("modulo", "any", "any")
 def _modulo(left: Any, right: Any) -> Any:
     first, second = _same_kind("modulo", left, right)
+    if first.kind != "duration" and (_places(first.amount) or _places(second.amount)):
+        raise failed(f"modulo() needs whole numbers, got {shown(left)} and {shown(right)}")
     try:
         return _result(first.kind, first.amount % second.amount, first.style)
     except DecimalException:

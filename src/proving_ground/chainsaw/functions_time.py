@@ -78,7 +78,7 @@ def _parse_layout(name: str, layout: str, text: str) -> datetime:
     directives += layout[position:].replace("%", "%%")
     try:
         parsed = datetime.strptime(text, directives)  # noqa: DTZ007  # a layout need not have a zone
-    except ValueError:
+    except (ValueError, re.error):  # strptime knows each element once
         raise failed(f"{name}(): {shown(text)} does not follow the layout {shown(layout)}") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
@@ -120,7 +120,7 @@ def _time_add(time: str, duration: str) -> str:
 
 @_register("time_parse", "string", "string")
 def _time_parse(layout: str, time: str) -> str:
-    if re.fullmatch(r"[0-9]+", layout) and layout != "2006":
+    if not layout or (re.fullmatch(r"[0-9]+", layout) and layout != "2006"):
         raise failed(f"time_parse(): the layout comes first, got {shown(layout)}")
     return _format(_parse_layout("time_parse", layout, time))
 

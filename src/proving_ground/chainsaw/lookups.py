@@ -20,11 +20,15 @@ T = TypeVar("T")
 
 #: Functions that ask the cluster -> number of arguments (least, most), the client included.
 CLUSTER_FUNCTIONS: dict[str, tuple[int, int]] = {
-    "x_k8s_get": (5, 5),
-    "x_k8s_exists": (5, 5),
-    "x_k8s_list": (3, 4),
-    "x_k8s_resource_exists": (3, 3),
-    "x_k8s_server_version": (1, 1),
+    f"{prefix}k8s_{name}": arguments
+    for prefix in ("x_", "")
+    for name, arguments in {
+        "get": (5, 5),
+        "exists": (5, 5),
+        "list": (3, 4),
+        "resource_exists": (3, 3),
+        "server_version": (1, 1),
+    }.items()
 }
 _MOST_CALLS = 200  # in one evaluation; more means that its calls never repeat
 
@@ -142,18 +146,18 @@ async def resolve(cluster: Cluster, compute: Callable[[ClusterCalls], T]) -> T:
 
 async def _fetch(cluster: Cluster, call: ClusterCall) -> Any:
     arguments = call.arguments
-    match call.function:
-        case "x_k8s_get":
+    match call.function.removeprefix("x_").removeprefix("k8s_"):
+        case "get":
             found = await cluster.get(*arguments)
             if found is None:
                 _, kind, namespace, name = arguments
                 return ExpressionError(call.function, None, f"no {kind} {name!r} in namespace {namespace!r}")
             return found
-        case "x_k8s_exists":
+        case "exists":
             return await cluster.get(*arguments) is not None
-        case "x_k8s_list":
+        case "list":
             return await cluster.list(arguments[0], arguments[1], "".join(arguments[2:]))
-        case "x_k8s_resource_exists":
+        case "resource_exists":
             return await cluster.resource_exists(*arguments)
         case _:
             return await cluster.server_version()

@@ -107,6 +107,23 @@ def kind(value: Any) -> str:
     return names.get(type(value), "null")
 
 
+def plain(number: float) -> float:
+    """Return a whole float as an integer, so that it reads 3 and not 3.0 wherever it goes."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def lower(character: str) -> str:
+    """Return the lower case of a character where that is one character, as Go maps it."""
+    mapped = character.lower()
+    return mapped if len(mapped) == 1 else character
+
+
+def upper(character: str) -> str:
+    """Return the upper case of a character where that is one character, as Go maps it."""
+    mapped = character.upper()
+    return mapped if len(mapped) == 1 else character
+
+
 def failed(reason: str) -> ExpressionError:
     """Return the error of a function; the expression it stands in is added by the evaluation."""
     return ExpressionError("", None, reason)

@@ -52,6 +52,11 @@ def ask(cluster: FakeCluster, text: str, value: Any = None, **bindings: Any) -> 
         ("x_k8s_resource_exists($client, 'v1', 'Pod')", True),
         ("x_k8s_resource_exists($client, 'v1', 'Pot')", False),
         ("x_k8s_server_version($client).major", "1"),
+        ("k8s_get($client, 'v1', 'Pod', 'n', 'a').spec.x", 1),
+        ("k8s_exists($client, 'v1', 'Pod', 'n', 'b')", False),
+        ("length(k8s_list($client, 'v1', 'Pod', 'n').items)", 1),
+        ("k8s_resource_exists($client, 'v1', 'Pod')", True),
+        ("k8s_server_version($client).major", "1"),
     ],
 )
 def test_a_function_gives_what_the_cluster_answers(text: str, expected: Any) -> None:
