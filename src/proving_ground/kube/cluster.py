@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from proving_ground.kube.connection import PATIENCE, Connection
-from proving_ground.kube.discovery import Discovery
-from proving_ground.kube.errors import ConflictError, NotFoundError, WaitTimeoutError
+from proving_ground.kube.discovery import Discovery, UnknownKindError
+from proving_ground.kube.errors import ConflictError, NotFoundError
 from proving_ground.kube.kubeconfig import with_context
+from proving_ground.kube.namespaces import Removals
 from proving_ground.kube.overrides import Overrides
-from proving_ground.kube.references import Object, Objects, Reference, ResourceType, Target, summarise
+from proving_ground.kube.references import Object, Objects, Reference, ResourceType, Target
 from proving_ground.kube.sharing import SharedWatches
+from proving_ground.kube.waits import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from os import PathLike
 
     from proving_ground.kube.counting import Requests
-    from proving_ground.kube.watching import Following
 
 PatchType = Literal["merge", "json", "strategic"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
@@ -33,15 +33,17 @@ _CONFLICT_RETRIES = 5
 _AS_IT_IS = Overrides()
 
 
-class Cluster:
+class Cluster(Waits):
     """An asynchronous client of one cluster. Make it with :meth:`connect`; share it in a process.
 
     Attributes:
-        kubeconfig: The file it was made from, for programs that need one; a copy where another context was chosen.
+        kubeconfig: The file it was made from, for programs that need one; a copy where something goes before it.
+        removals: The namespaces that are being removed.
     """
 
     def __init__(self, connection: Connection, kubeconfig: Path, *, patience: float = PATIENCE) -> None:
         self.kubeconfig = kubeconfig
+        self.removals = Removals()
         self._connection = connection
         self._discovery = Discovery(connection)
         self._watches = SharedWatches(connection, patience=patience)
@@ -127,11 +129,44 @@ class Cluster:
         """
         return await self._discovery.resolve(api_version, kind)
 
+    async def _request(
+        self, method: str, of: tuple[str, str], at: Callable[[ResourceType], str], **options: Any
+    ) -> Any:
+        """Send a request about a kind; where what is known of the kind has become wrong, find it anew.
+
+        Args:
+            method: HTTP method.
+            of: apiVersion and kind.
+            at: Tells the URL path.
+            **options: Those of :meth:`Connection.request`.
+
+        Raises:
+            UnknownKindError: The cluster does not serve the kind any more.
+        """
+        known = self._discovery.known(*of) is not None
+        resource = await self.resource(*of)
+        try:
+            return await self._connection.request(method, at(resource), **options)
+        except NotFoundError as error:
+            # An API server tells with a Status that there is no such object, and in plain words that there is no
+            # such path: a custom kind was removed, or made anew with other names.
+            if error.reason:
+                raise
+            self._discovery.forget(of[0])
+            again = await self.resource(*of)
+            if not known and again == resource:
+                raise UnknownKindError(*of) from error
+        try:
+            return await self._connection.request(method, at(again), **options)
+        except NotFoundError as error:
+            raise error if error.reason else UnknownKindError(*of) from error
+
     async def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
         """Return an object, or None when there is none of that name."""
-        resource = await self.resource(api_version, kind)
         try:
-            answer: Object = await self._connection.request("GET", resource.path(namespace, name))
+            answer: Object = await self._request("GET", (api_version, kind), lambda r: r.path(namespace, name))
+        except UnknownKindError:
+            raise
         except NotFoundError:
             return None
         return answer
@@ -154,7 +189,6 @@ class Cluster:
             labels: Labels that the objects have, or a selector in Kubernetes' notation.
             fields: Field selector in Kubernetes' notation.
         """
-        resource = await self.resource(api_version, kind)
         params: dict[str, str | int | bool] = {}
         if labels:
             params["labelSelector"] = (
@@ -162,7 +196,7 @@ class Cluster:
             )
         if fields:
             params["fieldSelector"] = fields
-        answer = await self._connection.request("GET", resource.path(namespace), params=params)
+        answer = await self._request("GET", (api_version, kind), lambda r: r.path(namespace), params=params)
         items: Objects = answer.get("items") or []
         for item in items:
             item.setdefault("apiVersion", api_version)
@@ -222,10 +256,14 @@ class Cluster:
 
     async def _create(self, obj: Object, namespace: str, *, dry_run: bool, repeatable: bool) -> Object:
         reference = Reference.of(obj)
-        resource = await self.resource(reference.api_version, reference.kind)
-        path = resource.path(reference.namespace or namespace)
-        params = {"dryRun": "All"} if dry_run else None
-        answer: Object = await self._connection.request("POST", path, params=params, body=obj, repeatable=repeatable)
+        answer: Object = await self._request(
+            "POST",
+            (reference.api_version, reference.kind),
+            lambda r: r.path(reference.namespace or namespace),
+            params=_parameters(dry_run=dry_run),
+            body=obj,
+            repeatable=repeatable,
+        )
         return answer
 
     async def apply(self, obj: Object, *, namespace: str = "", dry_run: bool = False) -> tuple[Object, bool]:
@@ -267,23 +305,32 @@ class Cluster:
             type: Which of these it is.
             subresource: For example ``status`` or ``scale``.
             dry_run: Whether the API server only checks it.
+
+        Raises:
+            NotFoundError: There is none of that name.
+            ConflictError: It changes all the time, or is not in the state that the patch itself names.
         """
-        resource = await self.resource(reference.api_version, reference.kind)
-        answer: Object = await self._connection.request(
-            "PATCH",
-            resource.path(reference.namespace, reference.name, subresource),
-            params={"dryRun": "All"} if dry_run else None,
-            body=patch,
-            content_type=_PATCH_TYPES[type],
-            repeatable=type != "json",
+        metadata = patch.get("metadata") if isinstance(patch, dict) else None
+        attempts = 1 if isinstance(metadata, dict) and "resourceVersion" in metadata else _CONFLICT_RETRIES
+        return await _unless_it_changes(
+            lambda: self._request(
+                "PATCH",
+                (reference.api_version, reference.kind),
+                lambda r: r.path(reference.namespace, reference.name, subresource),
+                params=_parameters(dry_run=dry_run),
+                body=patch,
+                content_type=_PATCH_TYPES[type],
+                repeatable=type != "json",
+            ),
+            attempts,
         )
-        return answer
 
     async def update(self, obj: Object, *, namespace: str = "", dry_run: bool = False) -> Object:
         """Replace an object and return what became of it.
 
         Args:
-            obj: The object as it has to be; with a ``resourceVersion`` only that state of it is replaced.
+            obj: The object as it has to be; with a ``resourceVersion`` only that state of it is replaced, without
+                one whatever is there.
             namespace: Where it is if it does not say so itself.
             dry_run: Whether the API server only checks it.
 
@@ -292,12 +339,26 @@ class Cluster:
             ConflictError: It has changed since the ``resourceVersion`` that was given.
         """
         reference = Reference.of(obj)
-        resource = await self.resource(reference.api_version, reference.kind)
-        path = resource.path(reference.namespace or namespace, reference.name)
-        answer: Object = await self._connection.request(
-            "PUT", path, params={"dryRun": "All"} if dry_run else None, body=obj
-        )
-        return answer
+        kind, place = (reference.api_version, reference.kind), reference.namespace or namespace
+
+        async def replace() -> Object:
+            body = obj
+            if not conditional:
+                current = await self._request("GET", kind, lambda r: r.path(place, reference.name))
+                metadata = {**obj["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}
+                body = {**obj, "metadata": metadata}
+            answer: Object = await self._request(
+                "PUT",
+                kind,
+                lambda r: r.path(place, reference.name),
+                params=_parameters(dry_run=dry_run),
+                body=body,
+                repeatable=not conditional,
+            )
+            return answer
+
+        conditional = bool(obj["metadata"].get("resourceVersion"))
+        return await _unless_it_changes(replace, 1 if conditional else _CONFLICT_RETRIES)
 
     async def patch_status(self, reference: Reference, status: Mapping[str, Any]) -> Object:
         """Merge fields into an object's status."""
@@ -311,13 +372,15 @@ class Cluster:
         Returns:
             The object as it is now being deleted, or None when it is gone (or was never there).
         """
-        resource = await self.resource(reference.api_version, reference.kind)
         body: dict[str, Any] = {"propagationPolicy": propagation}
         if grace_period is not None:
             body["gracePeriodSeconds"] = grace_period
         try:
-            answer: Object = await self._connection.request(
-                "DELETE", resource.path(reference.namespace, reference.name), body=body
+            answer: Object = await self._request(
+                "DELETE",
+                (reference.api_version, reference.kind),
+                lambda r: r.path(reference.namespace, reference.name),
+                body=body,
             )
         except NotFoundError:
             return None
@@ -326,105 +389,17 @@ class Cluster:
         # a Status: it is gone; the object itself: finalizers or a grace period still hold it
         return answer if answer.get("kind") == reference.kind and "metadata" in answer else None
 
-    # Waiting
 
-    @contextlib.asynccontextmanager
-    async def follow(self, target: Target, *, known: Sequence[Object] | None = None) -> AsyncIterator[Following]:
-        """Follow the objects of a target: first as they are now, then each change.
+def _parameters(*, dry_run: bool) -> dict[str, str] | None:
+    return {"dryRun": "All"} if dry_run else None
 
-        The first state is read directly, so it is never older than what the caller did before; the changes come
-        from a watch that all followers of a kind share.
 
-        Args:
-            target: What to follow.
-            known: The first state if the caller has it already, for example as the answer of a write.
-        """
-        resource = await self.resource(target.api_version, target.kind)
-        async with self._watches.join(resource, target, self.read) as following:
-            following.seed(list(known) if known is not None else await self.read(target))
-            yield following
-
-    async def refresh(self, following: Following) -> None:
-        """Read the objects of a target anew, for a decision that must not rest on a watch that lags."""
-        following.replace(await self.read(following.target))
-
-    async def wait_for(
-        self,
-        reference: Reference,
-        predicate: Callable[[Object | None], bool],
-        *,
-        timeout: float,  # noqa: ASYNC109  # the deadline is part of the message
-        what: str = "the expected state",
-    ) -> Object | None:
-        """Wait until a predicate holds for an object (None: it does not exist), and return the object.
-
-        Args:
-            reference: The object.
-            predicate: Tells whether the wait is over.
-            timeout: Seconds.
-            what: What is waited for, for the message.
-
-        Raises:
-            WaitTimeoutError: It did not hold in time; the message tells the last state.
-        """
-        found = await self.wait_for_objects(
-            Target.of(reference), lambda objects: predicate(objects[0] if objects else None), timeout=timeout, what=what
-        )
-        return found[0] if found else None
-
-    async def wait_for_objects(
-        self,
-        target: Target,
-        predicate: Callable[[Sequence[Object]], bool],
-        *,
-        timeout: float,  # noqa: ASYNC109  # the deadline is part of the message
-        what: str = "the expected state",
-    ) -> Sequence[Object]:
-        """Wait until a predicate holds for the objects of a target, and return them."""
-        started = time.monotonic()
-        read_again = False
-        async with self.follow(target) as following:
-            while True:
-                objects = following.objects
-                if predicate(objects):
-                    return objects
-                if await following.change(started + timeout - time.monotonic()):
-                    continue
-                if not read_again:
-                    read_again = True
-                    await self.refresh(following)
-                else:
-                    seen = "\n".join(f"  {Reference.of(o)}: {summarise(o)}" for o in objects[:10]) or "  none exists"
-                    raise WaitTimeoutError(
-                        f"waited {time.monotonic() - started:.1f} s for {what} of {target}; last seen:\n{seen}"
-                    )
-
-    async def wait_gone(
-        self,
-        reference: Reference,
-        *,
-        timeout: float,  # noqa: ASYNC109  # the deadline is part of the message
-        known: Object | None = None,
-    ) -> None:
-        """Wait until an object is gone; one of the same name that was made anew counts as gone.
-
-        Args:
-            reference: The object.
-            timeout: Seconds.
-            known: Its last state if the caller has it: the answer of :meth:`delete`.
-
-        Raises:
-            WaitTimeoutError: It is still there; the message tells its finalizers.
-        """
-        started = time.monotonic()
-        uid = known["metadata"].get("uid") if known else None
-        async with self.follow(Target.of(reference), known=[known] if known else None) as following:
-            while True:
-                objects = [o for o in following.objects if uid is None or o["metadata"].get("uid") == uid]
-                if not objects:
-                    return
-                if not await following.change(started + timeout - time.monotonic()):
-                    raise WaitTimeoutError(
-                        f"{reference} is still there {time.monotonic() - started:.1f} s after its deletion: "
-                        f"{summarise(objects[0])}"
-                    )
+async def _unless_it_changes(change: Callable[[], Awaitable[Object]], attempts: int) -> Object:
+    """Make a change, again where somebody else changed the object at the same time."""
+    for left in reversed(range(attempts)):
+        try:
+            return await change()
+        except ConflictError as error:
+            if not left or error.reason != "Conflict":
+                raise
+    raise AssertionError("unreachable")

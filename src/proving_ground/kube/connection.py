@@ -19,6 +19,7 @@ from proving_ground.errors import ConfigurationError, InfrastructureError
 from proving_ground.kube import tls
 from proving_ground.kube.counting import Requests
 from proving_ground.kube.credentials import Credential, obtain
+from proving_ground.kube.deadlines import until
 from proving_ground.kube.errors import ApiError, StreamError, api_error
 from proving_ground.kube.kubeconfig import Access, read_access
 from proving_ground.kube.overrides import Overrides
@@ -183,6 +184,10 @@ class Connection:
     ) -> Any:
         """Send a request and return the answer's JSON (or its text).
 
+        An API server that has too many requests (429) is asked again when it says so; one that fails or cannot be
+        reached is, too, after pauses that get longer. Both end with the connection's patience, or at the time that
+        :func:`~proving_ground.kube.deadlines.within` tells.
+
         Args:
             method: HTTP method.
             path: URL path.
@@ -200,7 +205,7 @@ class Connection:
         """
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         url, asked = self._url(path), f"{method} {path}"
-        deadline = time.monotonic() + self._patience
+        deadline = min(time.monotonic() + self._patience, until())
         pause, renewed = 0.05, False
         while True:
             problem: str
@@ -208,7 +213,7 @@ class Connection:
             used = self._credential
             self.requests.note(method, path)
             try:
-                status, answer, wait = await self._exchange(
+                status, answer, retry_after = await self._exchange(
                     method, url, data=content, **self._options(params, content_type if content is not None else "")
                 )
             except _LOST as error:
@@ -229,7 +234,7 @@ class Connection:
                 again = repeatable or status == 429 or _NOT_KNOWN_YET in problem  # noqa: PLR2004
                 if not again:
                     raise failure
-                pause = max(pause, min(wait, 1.0))
+                pause = max(pause, retry_after)
             if not again or time.monotonic() + pause > deadline:
                 raise InfrastructureError(
                     f"the API server does not answer {asked}: {problem}", where=self.server, hint="is the cluster up?"
@@ -246,8 +251,7 @@ class Connection:
             asyncio.timeout(self._request_timeout or None),
             self._client.request(method, url, **options) as response,
         ):
-            wait = response.headers.get("retry-after") or ""
-            return response.status, await response.read(), float(wait) if wait.isdecimal() else 0.0
+            return response.status, await response.read(), _retry_after(response)
 
     def _url(self, path: str) -> URL:
         return URL(self.server + path)
@@ -319,6 +323,7 @@ class Connection:
                 )
                 if response.status >= 400:  # noqa: PLR2004  # HTTP's own boundary
                     refusal = _refusal(response.status, await response.read(), f"GET {path}")
+                    refusal.retry_after = _retry_after(response)
                     if response.status == _UNAUTHORIZED and self._read is not None:
                         await self._renew(used)
                         raise StreamError(str(refusal))
@@ -353,6 +358,11 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         raise StreamError(_said(error)) from error
     if rest := b"".join(parts):
         yield rest
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    seconds = response.headers.get("retry-after") or ""
+    return float(seconds) if seconds.isdecimal() else 0.0
 
 
 def _said(error: BaseException) -> str:

@@ -10,6 +10,7 @@ class ApiError(Exception):
         status: HTTP status code.
         reason: Kubernetes' machine-readable reason, such as ``NotFound`` or ``AlreadyExists``.
         message: The API server's own sentence.
+        retry_after: Seconds after which it asks to be asked again, 0 where it does not say so.
     """
 
     def __init__(self, status: int, reason: str, message: str, request: str = "") -> None:
@@ -18,6 +19,7 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.request = request
+        self.retry_after = 0.0
 
     def __str__(self) -> str:
         """Return the sentence with its reason and the request it answers."""

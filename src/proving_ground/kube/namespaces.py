@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import string
@@ -23,6 +24,47 @@ FAULTY_LABEL = "proving.ground/faulty"
 REMOVAL_SECONDS = 60.0
 _LETTERS = string.ascii_lowercase + string.digits
 _NAME_ATTEMPTS = 5
+_REMOVED_AT_ONCE = 32
+"""Kubernetes' namespace controller works at 10 at once unless told otherwise; more only wait there, on their time."""
+_WAITING_AT_MOST = 32
+
+
+class Removals:
+    """The removals of namespaces by one client: so many at once, the others wait for their turn.
+
+    Checks can come faster than a cluster removes what they leave. Their namespaces would pile up, and each would
+    take longer to go the more checks there were before it; so a new one is only made where few wait to go.
+    """
+
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(_REMOVED_AT_ONCE)
+        self._waiting = 0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def room(self) -> None:
+        """Wait until few removals wait for their turn."""
+        await self._room.wait()
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it while the context lasts."""
+        self._note(1)
+        try:
+            await self._turns.acquire()
+        finally:
+            self._note(-1)
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _note(self, more: int) -> None:
+        self._waiting += more
+        if self._waiting < _WAITING_AT_MOST:
+            self._room.set()
+        else:
+            self._room.clear()
 
 
 def random_name(prefix: str) -> str:
@@ -45,7 +87,8 @@ async def create_namespace(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> Object:
-    """Create a namespace under a fresh name and return it."""
+    """Create a namespace under a fresh name and return it; waits while many others wait to be removed."""
+    await cluster.removals.room()
     for attempt in range(_NAME_ATTEMPTS):
         metadata = {"name": random_name(prefix), "labels": dict(labels or {}), "annotations": dict(annotations or {})}
         try:
@@ -62,18 +105,23 @@ async def remove_namespace(cluster: Cluster, name: str, *, timeout: float = REMO
     Args:
         cluster: Where.
         name: The namespace.
-        timeout: Seconds.
+        timeout: Seconds, from its deletion on; where many are removed at once, this waits for its turn before.
 
     Raises:
         WaitTimeoutError: It is not gone in time; the message tells what keeps it.
     """
+    async with cluster.removals.turn():
+        await _remove(cluster, name, timeout)
+
+
+async def _remove(cluster: Cluster, name: str, seconds: float) -> None:
     started = time.monotonic()
     reference = Reference("v1", "Namespace", name)
     deleted = await cluster.delete(reference)
     if deleted is None:
         return
     try:
-        await cluster.wait_gone(reference, timeout=timeout, known=deleted)
+        await cluster.wait_gone(reference, timeout=seconds, known=deleted)
     except WaitTimeoutError:
         left = await cluster.get("v1", "Namespace", name)
         if left is None:

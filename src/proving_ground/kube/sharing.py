@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from proving_ground.kube.watching import Following, Watch
+from proving_ground.kube.discovery import UnknownKindError
+from proving_ground.kube.following import Following
+from proving_ground.kube.watching import Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     Read = Callable[[Target], Awaitable[Objects]]
 
 _POLL_SECONDS = 0.5
+_LINGER_SECONDS = 5.0
+"""How long the watch of a namespace outlives its last waiter: a test often waits for one thing after another."""
 
 
 class SharedWatches:
@@ -26,42 +30,71 @@ class SharedWatches:
         self._connection = connection
         self._patience = patience
         self._watches: dict[tuple[ResourceType, str], Watch] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """Return how many watches are kept."""
+        return len(self._watches)
 
     async def stop(self) -> None:
         """End all watches."""
         watches, self._watches = list(self._watches.values()), {}
         for watch in watches:
             await watch.stop()
+        for task in list(self._ending):
+            await task
 
     @contextlib.asynccontextmanager
     async def join(self, resource: ResourceType, target: Target, read: Read) -> AsyncIterator[Following]:
-        """Deliver the changes of a target while the context lasts; where its kind cannot be watched, by polling."""
+        """Deliver the changes of a target while the context lasts.
+
+        The watch is that of the whole cluster, or of the target's namespace where only this is allowed. Where there
+        is none to be had, the target is polled.
+        """
         async with contextlib.AsyncExitStack() as stack:
             if "watch" in resource.verbs:
-                yield await self._join(resource, target, stack)
-            else:
-                following = Following(target)
-                task = asyncio.get_running_loop().create_task(_poll(following, read))
-                stack.callback(task.cancel)
-                yield following
-
-    async def _join(self, resource: ResourceType, target: Target, stack: contextlib.AsyncExitStack) -> Following:
-        """Join the watch of the whole cluster, or that of the namespace where only this is allowed."""
-        scopes = ["", target.namespace] if resource.namespaced and target.namespace else [""]
-        following = Following(target)
-        for scope in scopes:
-            watch = self._watches.get((resource, scope))
-            if watch is None:
-                watch = Watch(self._connection, resource, scope, patience=self._patience)
-                self._watches[resource, scope] = watch
-            if watch.forbidden and scope != scopes[-1]:
-                continue
+                for scope in ["", target.namespace] if resource.namespaced and target.namespace else [""]:
+                    if following := await self._watched(resource, scope, target, stack):
+                        yield following
+                        return
             following = Following(target)
-            stack.enter_context(watch.follow(following))
+            task = asyncio.get_running_loop().create_task(_poll(following, read))
+            stack.callback(task.cancel)
+            yield following
+
+    async def _watched(
+        self, resource: ResourceType, scope: str, target: Target, stack: contextlib.AsyncExitStack
+    ) -> Following | None:
+        """Join the watch of the cluster or of a namespace; None: it is not allowed."""
+        watch = self._watches.get((resource, scope))
+        if watch is None:
+            watch = Watch(self._connection, resource, scope, patience=self._patience)
+            self._watches[resource, scope] = watch
+        if watch.forbidden:
+            return None
+        following = Following(target)
+        async with contextlib.AsyncExitStack() as joined:
+            if scope:
+                joined.callback(self._left, resource, scope)
+            joined.enter_context(watch.follow(following))
             await watch.ready()
-            if not watch.forbidden:
-                break
+            if watch.forbidden:
+                return None
+            following.joined_at = watch.version
+            stack.push_async_exit(joined.pop_all())
         return following
+
+    def _left(self, resource: ResourceType, scope: str) -> None:
+        """Drop the watch of a namespace some time after its last waiter went: namespaces come and go."""
+        asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._drop, resource, scope)
+
+    def _drop(self, resource: ResourceType, scope: str) -> None:
+        watch = self._watches.get((resource, scope))
+        if watch is not None and not watch.followed:
+            del self._watches[resource, scope]
+            task = asyncio.get_running_loop().create_task(watch.stop())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
 
 async def _poll(following: Following, read: Read) -> None:
@@ -69,6 +102,8 @@ async def _poll(following: Following, read: Read) -> None:
         await asyncio.sleep(_POLL_SECONDS)
         try:
             found = await read(following.target)
+        except UnknownKindError:
+            found = []  # it may come again
         except Exception as error:  # noqa: BLE001  # handed to the waiter, whatever it is
             following.fail(error)
             return

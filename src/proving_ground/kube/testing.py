@@ -52,12 +52,13 @@ class Answer:
     status: int
     json: Any = None
     text: str | None = None
+    headers: Mapping[str, str] | None = None
 
     def response(self) -> web.Response:
         """Return it as the server's response."""
         body = json.dumps(self.json) if self.text is None else self.text
         kind = "application/json" if self.text is None else "text/plain"
-        return web.Response(status=self.status, text=body, content_type=kind)
+        return web.Response(status=self.status, text=body, content_type=kind, headers=self.headers)
 
 
 class MemoryApi:
@@ -130,6 +131,23 @@ class MemoryApi:
         key, obj = next((k, o) for k, o in self._objects.items() if o["kind"] == kind and k[3] == name)
         self._drop(key, obj)
 
+    def serve(self, kind: ResourceType) -> None:
+        """Serve a kind from now on, as when a CustomResourceDefinition is established."""
+        self._kinds[kind.api_version, kind.plural] = kind
+
+    def serve_no_more(self, kind: ResourceType) -> None:
+        """Remove a kind with its objects, as when a CustomResourceDefinition is deleted."""
+        for key, obj in [(k, o) for k, o in self._objects.items() if k[:2] == (kind.api_version, kind.plural)]:
+            self._drop(key, obj)
+        del self._kinds[kind.api_version, kind.plural]
+        for stream in [each for each in self._streams if each.kind == kind]:
+            stream.fail()
+
+    def bookmark(self) -> None:
+        """Tell every watch how far it has come."""
+        for stream in self._streams:
+            stream.bookmark(self._version)
+
     def break_watches(self) -> None:
         """End every watch as if the connection had failed."""
         for stream in list(self._streams):
@@ -172,7 +190,7 @@ class MemoryApi:
     def _answer(self, method: str, path: str, params: Mapping[str, str], body: Object) -> Answer | _Stream:
         place = self._resolve(path)
         if place is None:
-            return _status(404, "NotFound", "the server could not find the requested resource")
+            return Answer(404, text="404 page not found\n")
         kind, namespace, name, sub = place
         match method:
             case "WATCH":
@@ -313,6 +331,11 @@ class _Stream:
     def send(self, event: str, obj: Object) -> None:
         if not self._namespace or obj["metadata"].get("namespace") == self._namespace:
             self._queue.put_nowait(json.dumps({"type": event, "object": obj}).encode() + b"\n")
+
+    def bookmark(self, version: int) -> None:
+        """Tell the version that everything up to it was sent."""
+        obj = {"kind": self.kind.kind, "metadata": {"resourceVersion": str(version)}}
+        self._queue.put_nowait(json.dumps({"type": "BOOKMARK", "object": obj}).encode() + b"\n")
 
     def fail(self) -> None:
         """Break the connection."""

@@ -4,118 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import json
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 from proving_ground.errors import InfrastructureError
-from proving_ground.kube.errors import ApiError, ExpiredError, StreamError, api_error
+from proving_ground.kube.errors import ApiError, ExpiredError, NotFoundError, StreamError, api_error
+from proving_ground.kube.following import Followers, Following, key_of, version_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from proving_ground.kube.connection import Connection
-    from proving_ground.kube.references import Object, ResourceType, Target
+    from proving_ground.kube.following import Key
+    from proving_ground.kube.references import Object, ResourceType
 
-LOG = logging.getLogger(__name__)
 _STREAM_SECONDS = 240
 _EXPIRED = 410
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
-def is_newer(version: str, than: str) -> bool:
-    """Tell whether a resource version is later than another.
+class _Pauses:
+    """How long to wait before the next attempt, and whether there is to be one."""
 
-    Versions of one kind count up (Kubernetes enhancement 5504 makes it a promise); where they are not
-    numbers, any other version counts as later.
-    """
-    if version.isdecimal() and than.isdecimal():
-        return int(version) > int(than)
-    return version != than
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self.reset()
 
+    def reset(self) -> None:
+        """It works."""
+        self._pause = _FIRST_PAUSE
+        self._failing_since: float | None = None
 
-class Following:
-    """What one waiter knows of the objects of a target; kept up to date by the shared watch."""
+    def exhausted(self) -> bool:
+        """Tell whether it has been failing for too long."""
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        return now - self._failing_since > self._patience
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self._objects: dict[tuple[str, str], Object] = {}
-        self._changed = asyncio.Event()
-        self._failure: Exception | None = None
-
-    @property
-    def objects(self) -> list[Object]:
-        """The objects as last seen, in the order of their names."""
-        return [self._objects[key] for key in sorted(self._objects)]
-
-    async def change(self, timeout: float) -> bool:  # noqa: ASYNC109  # cheaper than a task for each wait
-        """Wait for the next change of the target's objects; False when none came in time.
-
-        Args:
-            timeout: Seconds.
-
-        Raises:
-            InfrastructureError: The cluster cannot be watched any more.
-            ApiError: The API server refuses to let this kind be watched.
-        """
-        if self._failure is None and not self._changed.is_set():
-            # asyncio.timeout is cheaper than wait_for's extra task and cancels nothing that is shared
-            try:
-                async with asyncio.timeout(max(timeout, 0)):
-                    await self._changed.wait()
-            except TimeoutError:
-                return False
-        if self._failure is not None:
-            raise self._failure
-        self._changed.clear()
-        return True
-
-    def seed(self, objects: list[Object]) -> None:
-        """Start from objects that were read directly; what the watch brings later must be newer."""
-        for obj in objects:
-            self._store(obj)
-        self._changed.clear()
-
-    def observe(self, kind: str, obj: Object) -> None:
-        """Take in one event of the watch: ADDED, MODIFIED or DELETED."""
-        key = _key(obj)
-        if kind == "DELETED":
-            known = self._objects.get(key)
-            if known is not None and not is_newer(_version(known), _version(obj)):
-                del self._objects[key]
-                self._changed.set()
-        elif self.target.holds(obj):
-            self._store(obj)
-        elif key in self._objects and is_newer(_version(obj), _version(self._objects[key])):
-            del self._objects[key]  # it lost the labels that it was selected by
-            self._changed.set()
-
-    def reconcile(self, listed: dict[tuple[str, str], Object], version: str) -> None:
-        """Take in a whole list: what it does not hold any more was deleted meanwhile."""
-        for key in [k for k, o in self._objects.items() if k not in listed and not is_newer(_version(o), version)]:
-            del self._objects[key]
-            self._changed.set()
-        for obj in listed.values():
-            self.observe("MODIFIED", obj)
-
-    def replace(self, objects: list[Object]) -> None:
-        """Take in the whole state, as read by polling."""
-        found = {_key(obj): obj for obj in objects}
-        if found != self._objects:
-            self._objects = found
-            self._changed.set()
-
-    def fail(self, failure: Exception) -> None:
-        """Tell the waiter that nothing will come any more."""
-        self._failure = failure
-        self._changed.set()
-
-    def _store(self, obj: Object) -> None:
-        key = _key(obj)
-        known = self._objects.get(key)
-        if known is None or is_newer(_version(obj), _version(known)):
-            self._objects[key] = obj
-            self._changed.set()
+    def next(self) -> float:
+        """Return the next pause in seconds; each is longer than the one before."""
+        pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
+        return pause
 
 
 class Watch:
@@ -126,21 +57,37 @@ class Watch:
         self._resource = resource
         self._path = resource.path(namespace)
         self._patience = patience
-        self._followers: set[Following] = set()
+        self._followers = Followers()
+        self._version = ""
         self._task: asyncio.Task[None] | None = None
-        self._listed = asyncio.Event()
+        self._opened = asyncio.Event()
         self.forbidden = False
 
+    @property
+    def followed(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._followers)
+
+    @property
+    def version(self) -> str:
+        """Version up to which everything was told."""
+        return self._version
+
     async def ready(self) -> None:
-        """Wait until the first list came, or it is known that none will."""
-        await self._listed.wait()
+        """Wait until the stream is open, or it is known that it will not be so soon."""
+        await self._opened.wait()
 
     @contextlib.contextmanager
     def follow(self, following: Following) -> Iterator[None]:
         """Deliver events to a waiter while the context lasts."""
         self._followers.add(following)
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"watch {self._path}")
+            self._version = ""
+            self._opened.clear()
+            # in a context of its own: it serves others than the one who happens to be first
+            self._task = asyncio.get_running_loop().create_task(
+                self._run(), name=f"watch {self._path}", context=contextvars.Context()
+            )
         try:
             yield
         finally:
@@ -165,55 +112,62 @@ class Watch:
             self._fail(InfrastructureError(f"watching {self._path} failed: {error!r}", where=self._connection.server))
 
     def _fail(self, error: Exception) -> None:
-        self._listed.set()
-        for following in list(self._followers):
+        self._opened.set()
+        for following in self._followers:
             following.fail(error)
 
     async def _watch(self) -> None:
-        version, pause, failing_since = "", 0.05, None
+        """List and watch until nobody waits any more; the next one who does starts it again."""
+        pauses = _Pauses(self._patience)
         while True:
             try:
-                if not version:
-                    version = await self._list()
-                async for seen in self._events(version):
-                    version = seen
-                    pause, failing_since = 0.05, None
-                if not self._followers:
-                    return  # nobody waits: the next one who does starts it again
-                pause, failing_since = 0.05, None
-                continue
-            except ExpiredError:
-                version = ""
-                continue
-            except (StreamError, json.JSONDecodeError) as error:
-                problem = str(error)
-            except ApiError as error:
-                if error.status < 500 and error.status not in {404, 429}:  # noqa: PLR2004  # the API server's own fault
-                    raise
-                version, problem = "", str(error)  # 404 and 429: a custom kind that is just being set up
-            failing_since = failing_since or time.monotonic()
-            if time.monotonic() - failing_since > self._patience:
+                if not self._version:
+                    self._version = await self._list()
+                async for seen in self._events(self._version):
+                    self._version = seen
+                    pauses.reset()
+                pauses.reset()
+                problem, pause = "", 0.0
+            except (ApiError, StreamError, json.JSONDecodeError) as error:
+                problem, pause = self._survive(error)
+                pause = max(pause, pauses.next())
+            if not self._followers:
+                return
+            if problem and pauses.exhausted():
                 raise InfrastructureError(
                     f"the watch of {self._path} was lost: {problem}",
                     where=self._connection.server,
                     hint="is the cluster up?",
                 )
-            LOG.debug("watch %s: %s; again in %.2f s", self._path, problem, pause)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 1.0)
+
+    def _survive(self, error: ApiError | StreamError | json.JSONDecodeError) -> tuple[str, float]:
+        """Return what is wrong, empty where nothing is, and the seconds for which the API server asks to wait."""
+        if not isinstance(error, ApiError):
+            return str(error), 0.0  # it goes on from where it was
+        if error.status < 500 and error.status not in {404, 410, 429}:  # noqa: PLR2004  # the API server's own fault
+            raise error
+        self._version = ""
+        if isinstance(error, NotFoundError):
+            # The kind is just being set up, or was removed and may come again: until then there is none of it.
+            self._nothing_there()
+        expected = isinstance(error, NotFoundError | ExpiredError)
+        return "" if expected else str(error), error.retry_after
+
+    def _nothing_there(self) -> None:
+        self._opened.set()
+        for following in self._followers:
+            following.replace([])
 
     async def _list(self) -> str:
         answer: dict[str, Any] = await self._connection.request("GET", self._path)
         version = str(answer["metadata"]["resourceVersion"])
-        listed = {}
+        listed: dict[Key, Object] = {}
         for obj in answer.get("items") or []:
             obj.setdefault("apiVersion", self._resource.api_version)
             obj.setdefault("kind", self._resource.kind)
-            listed[_key(obj)] = obj
-        for following in list(self._followers):
-            mine = {key: obj for key, obj in listed.items() if following.target.holds(obj)}
-            following.reconcile(mine, version)
-        self._listed.set()
+            listed[key_of(obj)] = obj
+        self._followers.reconcile(listed, version)
         return version
 
     async def _events(self, version: str) -> AsyncIterator[str]:
@@ -224,6 +178,7 @@ class Watch:
             "timeoutSeconds": _STREAM_SECONDS,
         }
         async with self._connection.lines(self._path, params, silence=_STREAM_SECONDS + 15) as lines:
+            self._opened.set()
             async for line in lines:
                 if line:
                     yield self._deliver(json.loads(line))
@@ -234,15 +189,6 @@ class Watch:
         if event["type"] == "ERROR":
             raise api_error(int(obj.get("code") or 0) or _EXPIRED, obj, f"watch {self._path}")
         if event["type"] != "BOOKMARK":
-            for following in list(self._followers):
+            for following in self._followers.concerned(key_of(obj)):
                 following.observe(event["type"], obj)
-        return _version(obj)
-
-
-def _key(obj: Object) -> tuple[str, str]:
-    metadata = obj["metadata"]
-    return str(metadata.get("namespace", "")), str(metadata["name"])
-
-
-def _version(obj: Object) -> str:
-    return str(obj["metadata"].get("resourceVersion", ""))
+        return version_of(obj)

@@ -223,10 +223,27 @@ def test_where_the_whole_cluster_may_not_be_watched_the_namespace_is() -> None:
     run(scenario)
 
 
-def test_what_may_not_be_watched_at_all_says_so() -> None:
+def test_who_may_not_watch_at_all_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proving_ground.kube.sharing._POLL_SECONDS", 0.001)
+
+    async def scenario(api: MemoryApi, cluster: Cluster) -> None:
+        forbidden = Answer(403, json={"kind": "Status", "reason": "Forbidden", "message": "no widgets for you"})
+        for refused in ({"GET", "WATCH"}, {"WATCH"}):  # neither list nor watch, or only no watch
+            api.answers = lambda m, p, r=refused: forbidden if p.endswith("/widgets") and m in r else None  # type: ignore[misc]
+            async with cluster.follow(Target.of(REF)) as following:
+                assert following.objects == []
+                api.put(widget())
+                assert await following.change(5)
+                assert len(following.objects) == 1
+            api.remove("Widget", "w")
+
+    run(scenario)
+
+
+def test_who_may_not_even_read_is_told_so() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         forbidden = {"kind": "Status", "reason": "Forbidden", "message": "no widgets for you"}
-        api.answers = lambda m, p: Answer(403, json=forbidden) if p.endswith("/widgets") and m == "GET" else None
+        api.answers = lambda _m, p: Answer(403, json=forbidden) if "/widgets" in p else None
         with pytest.raises(ApiError, match="no widgets for you"):
             await cluster.wait_for(REF, lambda o: o is not None, timeout=5)
 

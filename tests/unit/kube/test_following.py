@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from proving_ground.kube.following import Following, is_newer
 from proving_ground.kube.references import Target
-from proving_ground.kube.watching import Following, is_newer
 
 
 def obj(name: str, version: int, **labels: str) -> dict[str, Any]:
