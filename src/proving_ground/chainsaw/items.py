@@ -100,6 +100,7 @@ class ChainsawItem(ConcurrentItem):
         self._guest = guest
         self._configuration = self._configured()
         self._run: TestRun | None = None
+        self.check_run: CheckRun | None = None
         annotated = [mark.strip() for mark in test.annotations.get(MARKS_ANNOTATION, "").split(",")]
         chosen = [*marks] or [mark for mark in annotated if mark]
         if guest is None:
@@ -122,6 +123,7 @@ class ChainsawItem(ConcurrentItem):
     async def set_up(self, run: CheckRun) -> None:
         """Skip a test that its file skips, or that is not worth running any more."""
         self._run = None
+        self.check_run = run
         if self.test.skip:
             skip("spec-skip", f"spec.skip is true at {self.test.where}")
         configured = self._configuration.fail_fast if self._configuration else None

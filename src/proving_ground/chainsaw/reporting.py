@@ -12,11 +12,33 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from proving_ground.chainsaw.documents import Where
     from proving_ground.chainsaw.shared import Shared
 
 _HIDDEN = "***"
 _SECRET_KEY = re.compile(r"token|secret|passw|credential|auth|api.?key|private.?key", re.IGNORECASE)
 _SHORTEST_SECRET = 6
+
+
+@dataclass(frozen=True)
+class Performed:
+    """An operation that ended.
+
+    Attributes:
+        step: Name of the step, with the block of it where that is not ``try``.
+        kind: ``apply``, ``assert``, ...
+        where: Its line.
+        started: When, in seconds since the epoch.
+        seconds: How long it took.
+        failure: Why it failed; empty where it did not.
+    """
+
+    step: str
+    kind: str
+    where: Where
+    started: float
+    seconds: float
+    failure: str = ""
 
 
 class Report(Protocol):
@@ -37,6 +59,9 @@ class Report(Protocol):
     def mask(self, value: str) -> None:
         """Never write this value anywhere."""
 
+    def performed(self, operation: Performed) -> None:
+        """Take note of an operation that ended."""
+
 
 @dataclass
 class Recording:
@@ -46,6 +71,7 @@ class Recording:
     metrics: dict[str, float] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
     attachments: list[tuple[str, str]] = field(default_factory=list)
+    operations: list[Performed] = field(default_factory=list)
 
     def note(self, kind: str, subject: str, detail: str = "") -> None:
         """Keep what goes on the timeline."""
@@ -65,6 +91,10 @@ class Recording:
 
     def mask(self, value: str) -> None:
         """Do nothing: texts reach this report masked already."""
+
+    def performed(self, operation: Performed) -> None:
+        """Keep an operation that ended."""
+        self.operations.append(operation)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from proving_ground.chainsaw.reporting import Performed
     from proving_ground.chainsaw.shared import Shared as ChainsawShared
     from proving_ground.contracts.platform import Platform
     from proving_ground.kube import Cluster
@@ -95,6 +96,7 @@ class CheckRun:
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     properties: dict[str, str] = dataclasses.field(default_factory=dict)
     attachments: list[Attachment] = dataclasses.field(default_factory=list)
+    operations: list[Performed] = dataclasses.field(default_factory=list)
     output: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     verdict_is_known: bool = False
 
@@ -134,6 +136,10 @@ class CheckRun:
     def attach(self, name: str, text: str) -> None:
         """Add diagnostics."""
         self.attachments.append(Attachment(name=name, text=text))
+
+    def performed(self, operation: Performed) -> None:
+        """Keep an operation of a Chainsaw test."""
+        self.operations.append(operation)
 
     def mask(self, value: str) -> None:
         """Make sure that a secret which this check came to know is never written to the event log."""

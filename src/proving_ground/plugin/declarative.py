@@ -6,25 +6,19 @@ import importlib
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 TEST_FILE = "chainsaw-test"
 _GROUP = re.compile(rb"""^["']?apiVersion["']?\s*:\s*["']?chainsaw\.kyverno\.io/""", re.MULTILINE)
 _FLOW = re.compile(rb"""^\{[^\n]*chainsaw\.kyverno\.io/""", re.MULTILINE)
 
-#: What a run of the command line says about files: those that it names are tests, whatever their name.
-NAMED_FILES: pytest.StashKey[frozenset[Path]] = pytest.StashKey()
-
 
 def collect_yaml(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Return the collector for a file of Chainsaw tests, or None for every other YAML file."""
     config = parent.config
-    named = config.stash.get(NAMED_FILES, None)
-    if named is not None:
-        return _module("chainsaw").collect_file(file_path, parent) if file_path in named else None
     given = config.getoption("chainsaw_test_file", None) or TEST_FILE
     if not (parent.session.isinitpath(file_path) or _is_called(file_path, given)):
         return None
