@@ -1,0 +1,92 @@
+"""A wrong engine, and the conformance cases that have to notice it.
+
+A mistake is a function with the mark ``noticed_by``, which names the cases; it is given a `Mistake` to make.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proving_ground.chainsaw.conformance import Place, load_corpus, problems, run_cases
+from proving_ground.kube.testing import MemoryApi
+
+CORPUS = Path(__file__).parent / "conformance"
+LIMIT = 2.5  # seconds that every wait of a wrong engine is cut to
+MARK = "noticed_by"
+
+RunInMemory = Callable[..., dict[str, list[str]]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{MARK}(*cases): names of the conformance cases that notice this mistake")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "mistake" in metafunc.fixturenames:
+        made = [pytest.param(make, cases, id=make.__name__) for make, cases in mistakes_of(metafunc.module)]
+        metafunc.parametrize(("mistake", "cases"), made)
+
+
+def mistakes_of(module: Any) -> list[tuple[Callable[..., None], tuple[str, ...]]]:
+    """Return the mistakes of a module, each with its cases."""
+    return [
+        (made, mark.args)
+        for made in vars(module).values()
+        if callable(made)
+        for mark in getattr(made, "pytestmark", ())
+        if mark.name == MARK
+    ]
+
+
+class Wrong:
+    """One place of the engine that is made wrong."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.be = patch.setattr
+
+    def around(self, owner: Any, name: str, instead: Callable[..., Any]) -> None:
+        """Replace a function by one that is given the right one first."""
+        right = getattr(owner, name)
+
+        def wrong(*arguments: Any, **keywords: Any) -> Any:
+            return instead(right, *arguments, **keywords)
+
+        self.be(owner, name, wrong)
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> Wrong:
+    return Wrong(monkeypatch)
+
+
+@pytest.fixture
+def all_cases(request: pytest.FixtureRequest) -> set[str]:
+    """The cases that notice the mistakes of this file."""
+    return {case for _, cases in mistakes_of(request.module) for case in cases}
+
+
+@pytest.fixture
+def run_in_memory(tmp_path: Path) -> RunInMemory:
+    """Run cases by name on an API server in memory, and return in what each did not end as declared."""
+
+    def run(*names: str) -> dict[str, list[str]]:
+        cases = [case for case in load_corpus(CORPUS) if case.name in names]
+        missing = set(names) - {case.name for case in cases}
+        assert not missing, f"there is no case {missing}"
+        assert all(case.expected.memory and not case.needs_command for case in cases)
+        api = MemoryApi()
+        api.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
+
+        async def main() -> dict[str, list[str]]:
+            async with api.cluster() as cluster:
+                seen = await run_cases(cases, cluster, Place(tmp_path, CORPUS), limit=LIMIT)
+            return {case.name: problems(case, seen[case.name]) for case in cases}
+
+        return asyncio.run(main())
+
+    return run
