@@ -38,6 +38,8 @@ class Following:
         self.target = target
         self.joined_at = ""
         self._objects: dict[Key, Object] = {}
+        self._seeded = False
+        self._deleted: dict[Key, str] = {}
         self._changed = asyncio.Event()
         self._failure: Exception | None = None
 
@@ -75,7 +77,11 @@ class Following:
     def seed(self, objects: list[Object]) -> None:
         """Start from objects that were read directly; what the watch brings later must be newer."""
         for obj in objects:
-            self._store(obj)
+            end = self._deleted.get(key_of(obj))
+            if end is None or is_newer(version_of(obj), end):  # else the watch was quicker than the answer
+                self._store(obj)
+        self._seeded = True
+        self._deleted.clear()
         self._changed.clear()
 
     def observe(self, kind: str, obj: Object) -> None:
@@ -83,6 +89,8 @@ class Following:
         key = key_of(obj)
         if kind == "DELETED":
             known = self._objects.get(key)
+            if not self._seeded:
+                self._deleted[key] = version_of(obj)
             if known is not None and not is_newer(version_of(known), version_of(obj)):
                 del self._objects[key]
                 self._changed.set()
