@@ -14,6 +14,7 @@ from proving_ground.chainsaw import failfast
 from proving_ground.chainsaw.cleanup import Cleaner
 from proving_ground.chainsaw.failures import OperationError, TestFailedError, describe, place
 from proving_ground.chainsaw.inspecting import inspect
+from proving_ground.chainsaw.kubectl_wait import wait
 from proving_ground.chainsaw.model import (
     DEFAULT_TIMEOUTS,
     Apply,
@@ -24,13 +25,16 @@ from proving_ground.chainsaw.model import (
     Delete,
     Error,
     Patch,
+    Proxy,
     Script,
     Sleep,
     Update,
+    Wait,
 )
 from proving_ground.chainsaw.namespacing import Placement, settle
 from proving_ground.chainsaw.processes import run as run_process
-from proving_ground.chainsaw.reporting import Secrecy
+from proving_ground.chainsaw.proxying import proxy
+from proving_ground.chainsaw.reporting import Performed, Secrecy
 from proving_ground.chainsaw.scope import Scope
 from proving_ground.chainsaw.shared import Shared
 from proving_ground.chainsaw.waiting import look
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from proving_ground import kube
-    from proving_ground.chainsaw.model import Operation, Step, Test
+    from proving_ground.chainsaw.model import Describe, Events, Get, Operation, PodLogs, Step, Test
     from proving_ground.chainsaw.reporting import Report, Surroundings
     from proving_ground.chainsaw.scope import Bindings
 
@@ -225,10 +229,17 @@ class TestRun:
         except OperationError as error:
             told = describe(name, operation.kind, operation.where, error, time.monotonic() - started)
             self._fail(told)
+            self._performed(name, operation, started, self._secrecy.hide(told))
             return None
+        self._performed(name, operation, started)
         done = f"{operation.kind} at line {operation.where.line}, {name}: {time.monotonic() - started:.2f} s"
         self._report.note("operation", self._test.title, self._secrecy.hide(done))
         return outputs
+
+    def _performed(self, name: str, operation: Operation, started: float, failure: str = "") -> None:
+        seconds = time.monotonic() - started
+        began = time.time() - seconds
+        self._report.performed(Performed(name, operation.kind, operation.where, began, seconds, failure))
 
     def _fail(self, text: str) -> None:
         self._failures.append(self._secrecy.hide(text))
@@ -304,14 +315,27 @@ async def _perform(operation: Operation, scope: Scope) -> Bindings:
             return await remove(scope, operation, seconds(timeouts.delete))
         case Script() | Command():
             return await run_process(scope, operation, seconds(timeouts.exec))
-        case Sleep():
-            await asyncio.sleep(cut(operation.duration))
         case _:
-            try:
-                async with asyncio.timeout(seconds(timeouts.exec)):
-                    await inspect(scope, operation)
-            except TimeoutError:
-                raise OperationError("the cluster did not answer in time") from None
+            return await _ask(operation, scope, seconds(timeouts.exec))
+
+
+async def _ask(
+    operation: Describe | Events | Get | PodLogs | Proxy | Sleep | Wait, scope: Scope, limit: float
+) -> Bindings:
+    """Run an operation that only waits or looks."""
+    match operation:
+        case Sleep():
+            await asyncio.sleep(scope.surroundings.cut(operation.duration))
+            return {}
+        case Wait():
+            return await wait(scope, operation, limit)
+    try:
+        async with asyncio.timeout(limit):
+            if isinstance(operation, Proxy):
+                return await proxy(scope, operation)
+            await inspect(scope, operation)
+    except TimeoutError:
+        raise OperationError(f"the cluster did not answer within {limit:g} s") from None
     return {}
 
 

@@ -16,6 +16,7 @@ from proving_ground.chainsaw.common_fields import (
 )
 from proving_ground.chainsaw.documents import Node, Where
 from proving_ground.chainsaw.fields import Fields
+from proving_ground.chainsaw.jsonpaths import PathSyntaxError, parse_path, parse_value
 from proving_ground.chainsaw.model import (
     Apply,
     Assert,
@@ -289,8 +290,19 @@ def _wait(node: Node, path: Path, common: dict[str, Any]) -> Operation:
     elif kind == "condition":
         own["condition"] = _named(Fields(wanted.node(kind), path, kind, ("name", "value")), "name", "")
     else:
-        own["json_path"] = _named(Fields(wanted.node(kind), path, kind, ("path", "value")), "path", None)
+        own["json_path"] = _json_path(Fields(wanted.node(kind), path, kind, ("path", "value")))
     return Wait(**_common(fields, common), **own, ref=_query(fields), format=_format(fields))
+
+
+def _json_path(fields: Fields) -> tuple[str, str | None]:
+    path, value = _named(fields, "path", None)
+    for name, written, parse in (("path", path, parse_path), ("value", value, parse_value)):
+        if written is not None and parse_marked(written) is None:
+            try:
+                parse(written)
+            except PathSyntaxError as error:
+                raise fields.error(f"{name} of {fields.what}: {error}", fields.line(name)) from None
+    return path, value
 
 
 def _named(fields: Fields, name: str, default: str | None) -> tuple[str, str | None]:
@@ -308,6 +320,11 @@ def _proxy(node: Node, path: Path, common: dict[str, Any]) -> Operation:
     known = ("timeout", "outputs", "apiVersion", "kind", "name", "namespace", "port", "path")
     fields = Fields(node, path, "proxy", (*_CLUSTERS, *known), _REPLACED)
     fields.require("apiVersion", "kind", "name")
+    for name, possible in (("apiVersion", ("v1",)), ("kind", ("Pod", "Service"))):
+        value = fields.expression_string(name)
+        if parse_marked(value) is None and value not in possible:
+            reason = "only Pod and Service of v1 can be reached through the API server"
+            raise fields.error(f"{name} of proxy is {value!r}: {reason}", fields.line(name))
     return Proxy(
         **_common(fields, common),
         api_version=fields.expression_string("apiVersion"),

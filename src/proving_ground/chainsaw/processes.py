@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shlex
 import signal
 from dataclasses import dataclass
 from functools import partial
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from proving_ground.chainsaw.model import Command
     from proving_ground.chainsaw.scope import Bindings, Scope
 
+_SHELL_ARGS = ("-c",)
 _MOST_BYTES = 1024 * 1024
 _SHOWN_LINES = 20
 _AFTERMATH_SECONDS = 2.0
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{([^}]*)\}|(\{)|([*#$@!?0-9-]|[A-Za-z_][A-Za-z0-9_]*))")
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,43 @@ def _signal_name(number: int) -> str:
 
 
 async def run(scope: Scope, operation: Script | Command, seconds: float) -> Bindings:
-    """Run a ``script`` (by ``sh -c``) or a ``command``, and judge its end.
+    """Run a ``script`` (by its shell) or a ``command``, and judge its end.
 
     With a check, the check alone decides; without one, every exit status but 0 is a failure.
 
     Returns:
         The operation's outputs.
     """
+    environment = await _environment(scope, operation)
+    if isinstance(operation, Script):
+        arguments = [operation.shell, *(operation.shell_args or _SHELL_ARGS), operation.content]
+    else:
+        arguments = [operation.entrypoint, *(expand(argument, environment) for argument in operation.args)]
+    directory = scope.directory / operation.work_dir if operation.work_dir else scope.directory
+    try:
+        outcome = await execute(arguments, directory, environment, seconds)
+    except OSError as error:
+        raise OperationError(f"{arguments[0]} cannot be started: {error}") from error
+    title = f"{operation.kind} at line {operation.where.line}"
+    shown = "" if operation.skip_log_output else scope.secrecy.hide(render_output(outcome))
+    if shown:
+        started = "" if operation.skip_command_output else f"command: {scope.secrecy.hide(shlex.join(arguments))}\n"
+        scope.report.attach(f"output of {title}", started + shown)
+    known = {"stdout": outcome.stdout, "stderr": outcome.stderr, "error": outcome.error}
+    if operation.check is not None:
+        mismatches = await scope.check(operation.check, None, {**scope.bindings, **known})
+        if mismatches:
+            raise OperationError(
+                _told(outcome, seconds, "its check does not hold", quiet=operation.skip_log_output),
+                f"{render_mismatches(mismatches, None)}\n{shown}",
+            )
+    elif outcome.error is not None:
+        raise OperationError(_told(outcome, seconds, "", quiet=operation.skip_log_output), shown)
+    return await scope.outputs(operation.outputs, None, **known)
+
+
+async def _environment(scope: Scope, operation: Script | Command) -> dict[str, str]:
+    """Return the environment of a program: this process's, what the operation sets, namespace and kubeconfig."""
     own: dict[str, str] = {}
     for binding in operation.env:
         name = await scope.string(binding.name)
@@ -74,37 +106,23 @@ async def run(scope: Scope, operation: Script | Command, seconds: float) -> Bind
         own[name] = value
     if scope.namespace:
         own.setdefault("NAMESPACE", scope.namespace)
-    environment = {**os.environ, **own}
     if scope.connected is not None:
-        environment["KUBECONFIG"] = str(scope.connected.kubeconfig.resolve())
-    if isinstance(operation, Script):
-        arguments = ["sh", "-c", operation.content]
-    else:
-        arguments = [operation.entrypoint, *(expand(argument, own) for argument in operation.args)]
-    directory = scope.directory / operation.work_dir if operation.work_dir else scope.directory
-    try:
-        outcome = await execute(arguments, directory, environment, seconds)
-    except OSError as error:
-        raise OperationError(f"{arguments[0]} cannot be started: {error}") from error
-    title = f"{operation.kind} at line {operation.where.line}"
-    shown = scope.secrecy.hide(_output(outcome))
-    if shown and not operation.skip_log_output:
-        scope.report.attach(f"output of {title}", shown)
-    known = {"stdout": outcome.stdout, "stderr": outcome.stderr, "error": outcome.error}
-    if operation.check is not None:
-        mismatches = await scope.check(operation.check, None, {**scope.bindings, **known})
-        if mismatches:
-            raise OperationError(
-                _told(outcome, seconds, "its check does not hold"), f"{render_mismatches(mismatches, None)}\n{shown}"
-            )
-    elif outcome.error is not None:
-        raise OperationError(_told(outcome, seconds, ""), shown)
-    return await scope.outputs(operation.outputs, None, **known)
+        own["KUBECONFIG"] = str(scope.connected.kubeconfig.resolve())
+    return {**os.environ, **own}
 
 
 def expand(argument: str, environment: Mapping[str, str]) -> str:
-    """Return an argument with ``$NAME`` and ``${NAME}`` replaced where the operation sets them."""
-    return _VARIABLE.sub(lambda found: environment.get(found[1] or found[2], found[0]), argument)
+    """Return an argument as chainsaw hands it on: with ``$NAME`` and ``${NAME}`` replaced, and ``$$`` by ``$``.
+
+    What is not set, here and in the environment of this process, is empty; an argument that would be empty as a
+    whole stays as it is written. A brace that is never closed is dropped with its dollar, as Go's expansion has it.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1] or found[3] or ""
+        return "$" if name == "$" else environment.get(name) or os.environ.get(name, "")
+
+    return _VARIABLE.sub(value, argument) or argument
 
 
 async def execute(arguments: Sequence[str], directory: Path, environment: Mapping[str, str], seconds: float) -> Outcome:
@@ -169,16 +187,18 @@ def _text(data: bytearray) -> str:
     return f"{text}\n[cut at {_MOST_BYTES} bytes]" if len(data) >= _MOST_BYTES else text
 
 
-def _told(outcome: Outcome, seconds: float, check: str) -> str:
+def _told(outcome: Outcome, seconds: float, check: str, *, quiet: bool) -> str:
     end = outcome.error or "exit status 0"
     if outcome.timed_out:
         end = f"it was not done within {seconds:g} s and was killed"
     parts = [part for part in (check, end) if part]
-    last = [line for line in (outcome.stderr or outcome.stdout).splitlines() if line.strip()][-1:]
+    output = "" if quiet else outcome.stderr or outcome.stdout
+    last = [line for line in output.splitlines() if line.strip()][-1:]
     return "; ".join(parts) + (f": {last[0][:200]}" if last else "")
 
 
-def _output(outcome: Outcome) -> str:
+def render_output(outcome: Outcome) -> str:
+    """Return what a program wrote as people read it: the last lines of each stream."""
     sections = []
     for name, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
         lines = text.rstrip().splitlines()

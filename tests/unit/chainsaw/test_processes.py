@@ -97,10 +97,32 @@ def test_standard_input_is_empty(tmp_path: Path) -> None:
     assert run("cat; echo end", tmp_path).stdout == "end\n"
 
 
-def test_arguments_expand_only_what_the_operation_sets() -> None:
-    known = {"NAMESPACE": "ns", "A_1": "x"}
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ("$NAMESPACE/${A_1}", "ns/x"),
+        ("-$OUTSIDE-", "-bar-"),
+        ("a$UNSET.b", "a.b"),
+        ("$UNSET", "$UNSET"),
+        ("DO $$ END", "DO $ END"),
+        ("$$literal", "$literal"),
+        ("${$}", "$"),
+        ("cost: 5$", "cost: 5$"),
+        ("$ x", "$ x"),
+        ("a${}b", "ab"),
+        ("a${b", "ab"),
+        ("a$1b", "ab"),
+        ("($NAMESPACE)", "(ns)"),
+        ("", ""),
+    ],
+)
+def test_arguments_are_expanded_as_chainsaw_expands_them(
+    monkeypatch: pytest.MonkeyPatch, written: str, given: str
+) -> None:
+    monkeypatch.setenv("OUTSIDE", "bar")
+    monkeypatch.delenv("UNSET", raising=False)
 
-    assert expand("$NAMESPACE/${A_1}-$HOME$", known) == "ns/x-$HOME$"
+    assert expand(written, {"NAMESPACE": "ns", "A_1": "x"}) == given
 
 
 @pytest.mark.parametrize(
@@ -130,6 +152,12 @@ def test_a_failure_says_why(engine: Any, operation: str, told: str) -> None:
         "script: {content: 'test \"$NAMESPACE\" = mine', env: [{name: NAMESPACE, value: mine}]}",
         "script: {content: 'test -f ../test-0/chainsaw-test.yaml'}",
         "script: {content: 'test -d test-0', workDir: ..}",
+        "script: {content: 'test -d /', workDir: /}",
+        "script: {content: 'test -n \"$BASH_VERSION\"', shell: bash}",
+        "script: {content: 'false; true', shellArgs: [-e, -c], check: {($error): exit status 1}}",
+        "script: {content: 'true', shellArgs: []}",
+        "script: {content: 'test $N = t-x', env: [{name: N, value: \"(join('-', ['t', 'x']))\"}]}",
+        "command: {entrypoint: echo, args: ['(a|b)'], check: {\"(trim_space($stdout) == '(a|b)')\": true}}",
         "command: {entrypoint: test, args: [\"${NAMESPACE}\", '!=', '']}",
         'command: {entrypoint: echo, args: ["$NAMESPACE"], check: {(trim_space($stdout)): ($namespace)}}',
     ],
@@ -138,3 +166,22 @@ def test_programs_get_the_surroundings_that_chainsaw_gives(engine: Any, operatio
     result = engine.one(f"steps:\n- try:\n  - {operation}\n")
 
     assert (result.outcome, result.message) == ("passed", "")
+
+
+def test_what_is_skipped_appears_nowhere(engine: Any) -> None:
+    loud = "script: {content: 'echo confidential; exit 3'}"
+    quiet = loud.replace("}", ", skipLogOutput: true, check: {($stdout): x}}")
+    bare = loud.replace("}", ", skipLogOutput: true}")
+    unnamed = loud.replace("}", ", skipCommandOutput: true}")
+
+    shown, hidden, silent, anonymous = (
+        engine.one(f"steps:\n- try:\n  - {operation}\n") for operation in (loud, quiet, bare, unnamed)
+    )
+
+    assert shown.message.endswith("exit status 3: confidential\nstdout:\nconfidential")
+    assert shown.report.attachments[0][1].startswith("command: sh -c 'echo confidential; exit 3'\nstdout:")
+    assert silent.message.endswith("exit status 3")
+    assert silent.report.attachments == []
+    assert "exit status 3" in hidden.message
+    assert hidden.report.attachments == []
+    assert anonymous.report.attachments[0][1] == "stdout:\nconfidential"
