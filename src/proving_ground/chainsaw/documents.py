@@ -1,7 +1,8 @@
 """YAML documents whose every part knows its line, read as Kubernetes reads them and with bounds.
 
 Scalars mean what they mean to sigs.k8s.io/yaml (which Chainsaw uses): timestamps and ``1:30`` are texts,
-``yes`` and ``on`` are booleans. Depth, size and what aliases unfold to are bounded, and duplicate keys refused.
+``yes`` and ``on`` are booleans. Depth, size and what aliases unfold to are bounded. A key that comes again is
+refused, except where Chainsaw lets the last one count: in files of resources.
 """
 
 from __future__ import annotations
@@ -154,11 +155,26 @@ def read_documents(path: Path) -> list[Node]:
     return parse_documents(read_text(path), path)
 
 
-def parse_documents(text: str, path: Path) -> list[Node]:
-    """Return the documents of YAML text; ``path`` names it in errors. Otherwise as `read_documents`."""
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A key that comes again in a mapping; the last one counts."""
+
+    key: str
+    where: Where
+    first: int
+
+
+def parse_documents(text: str, path: Path, repeated: list[Repeated] | None = None) -> list[Node]:
+    """Return the documents of YAML text; otherwise as `read_documents`.
+
+    Args:
+        text: The text.
+        path: Names it in errors.
+        repeated: Where keys that come again are noted; None refuses them.
+    """
     loader = _LOADER(text)
     try:
-        documents = _Composer(loader, path).documents()
+        documents = _Composer(loader, path, repeated).documents()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -174,9 +190,10 @@ def parse_documents(text: str, path: Path) -> list[Node]:
 class _Composer:
     """Builds nodes from the parser's events, without recursion."""
 
-    def __init__(self, loader: Any, path: Path) -> None:
+    def __init__(self, loader: Any, path: Path, repeated: list[Repeated] | None) -> None:
         self._loader = loader
         self._path = path
+        self._repeated = repeated
         self._anchors: dict[str, Node | None] = {}
         self._nodes = 0
 
@@ -270,7 +287,9 @@ class _Composer:
             return
         entries = parent.node.entries
         if name in entries and name not in parent.merged_keys:
-            raise self._error(f"key {name!r} again", key_line, f"first in line {entries[name].line}")
+            if self._repeated is None:
+                raise self._error(f"key {name!r} again", key_line, f"first in line {entries[name].line}")
+            self._repeated.append(Repeated(name, Where(self._path, key_line), entries[name].line))
         parent.merged_keys.discard(name)
         entries[name] = Entry(name, key_line, node)
 

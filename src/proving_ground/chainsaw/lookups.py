@@ -7,11 +7,13 @@ ask nothing, which is nearly all of them, never touch the event loop.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from proving_ground.chainsaw.errors import ExpressionError
+from proving_ground.chainsaw.remote_files import RemoteNeeded, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +123,7 @@ def call_cluster(function: str, arguments: list[Any], calls: ClusterCalls | None
 
 
 async def resolve(cluster: Cluster, compute: Callable[[ClusterCalls], T]) -> T:
-    """Run a pure computation, fetching from the cluster what its expressions ask for.
+    """Run a pure computation, fetching what its expressions ask of the cluster, and files at an address.
 
     Args:
         cluster: Answers the questions.
@@ -132,11 +134,15 @@ async def resolve(cluster: Cluster, compute: Callable[[ClusterCalls], T]) -> T:
 
     Raises:
         ExpressionError: The computation failed, or its questions never end.
+        InfrastructureError: A file at an address cannot be fetched.
     """
     calls = ClusterCalls()
     while True:
         try:
             return compute(calls)
+        except RemoteNeeded as missing:
+            await asyncio.to_thread(fetch, missing.address)
+            continue
         except ClusterNeeded as need:
             call = need.call
         if len(calls) >= _MOST_CALLS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,14 +13,17 @@ from proving_ground.chainsaw.documents import (
     Items,
     Mapping,
     Node,
+    Repeated,
     Where,
     parse_documents,
     plain,
-    read_documents,
     read_text,
 )
 from proving_ground.chainsaw.errors import ExpressionError
+from proving_ground.chainsaw.file_patterns import matching
 from proving_ground.chainsaw.model import ResourceRef
+from proving_ground.chainsaw.remote_files import is_address, remote_text
+from proving_ground.chainsaw.remote_files import shown as shown_address
 from proving_ground.chainsaw.templates import Template, parse_template, render_string
 from proving_ground.errors import ConfigurationError
 
@@ -63,6 +65,7 @@ def load_resources(
     *,
     tree: bool = False,
     template: bool = True,
+    remote: bool = False,
 ) -> tuple[Resource, ...]:
     """Return the resources that an operation refers to.
 
@@ -73,13 +76,15 @@ def load_resources(
         calls: Known answers of the cluster.
         tree: Whether they are assertion trees.
         template: Whether expressions in them count.
+        remote: Whether a file at an ``http`` or ``https`` address may be fetched.
 
     Returns:
-        The resources in the order of the files' names and within a file, lists taken apart.
+        The resources in the order of the files' names and within a file; what has ``items`` is taken apart.
 
     Raises:
         ConfigurationError: No such file, or what it holds is no resource; names file and line.
         ClusterNeeded: The name asks the cluster something that ``calls`` does not know.
+        RemoteNeeded: The file has to be fetched first; `proving_ground.chainsaw.lookups.resolve` does.
     """
     if isinstance(ref, ResourceRef):
         if ref.resource is not None:
@@ -91,6 +96,13 @@ def load_resources(
         name = render_string(text, bindings or {}, calls)
     except ExpressionError as error:
         raise ConfigurationError(str(error), where=where) from None
+    if is_address(name):
+        if not remote:
+            what = f"file {shown_address(name)!r}: files at an address are fetched only where a run allows it"
+            raise ConfigurationError(
+                what, where=where, hint="--allow-remote-files does, or keep a copy beside the test"
+            )
+        return _fetched(name, remote_text(name, where), tree=tree, template=template)
     return tuple(
         resource
         for path in _files(name, directory, where)
@@ -109,20 +121,21 @@ def _is_list(obj: dict[str, Any]) -> bool:
 
 
 def _files(name: str, directory: Path, where: str) -> list[Path]:
-    if "://" in name:
-        raise ConfigurationError(f"file {name!r}: addresses are not supported yet", where=where)
     if not name or Path(name).is_absolute() or "\0" in name:
         raise ConfigurationError(f"file {name!r} has to be a path relative to the test", where=where)
     path = directory / name
-    if not any(character in name for character in "*?["):
+    if not any(character in name for character in "*?[\\"):
         if not path.is_file():
             raise ConfigurationError(f"file {name!r}: no such file", where=where, hint=f"looked for {path}")
         return [path]
-    found = [
-        Path(match)
-        for match in sorted(glob.glob(str(Path(glob.escape(str(directory))) / name)))  # a glob with dots
-        if Path(match).is_file()
-    ]
+    try:
+        found = matching(name, directory)
+    except ValueError as error:
+        raise ConfigurationError(f"file {name!r} is not a pattern: {error}", where=where) from None
+    for match in found:
+        if match.is_dir():
+            hint = "a pattern has to match files only: *.yaml instead of *"
+            raise ConfigurationError(f"file {name!r} matches the directory {match.name!r}", where=where, hint=hint)
     if not found:
         raise ConfigurationError(f"file {name!r} matches no file", where=where, hint=f"looked in {directory}")
     return found
@@ -138,9 +151,23 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=1024)
 def _read(path: Path, _changed: tuple[int, int], *, tree: bool, template: bool) -> tuple[Resource, ...]:
+    return _parsed(read_text(path), path, tree=tree, template=template)
+
+
+@lru_cache(maxsize=256)
+def _fetched(address: str, text: str, *, tree: bool, template: bool) -> tuple[Resource, ...]:
+    path = Path(shown_address(address))
+    try:
+        return _parsed(text, path, tree=tree, template=template)
+    except ConfigurationError as error:
+        where = error.where.replace(str(path), shown_address(address))
+        raise ConfigurationError(error.what, where=where, hint=error.hint) from None
+
+
+def _parsed(text: str, path: Path, *, tree: bool, template: bool) -> tuple[Resource, ...]:
     resources = []
-    for document in read_documents(path):
-        for node in _parts(document, tree=tree):
+    for document in parse_documents(text, path, []):
+        for node in _parts(document):
             check_resource(node, path, tree=tree, template=template)
             resources.append(Resource(plain(node), Where(path, node.line)))
     if not resources:
@@ -148,13 +175,24 @@ def _read(path: Path, _changed: tuple[int, int], *, tree: bool, template: bool) 
     return tuple(resources)
 
 
-def _parts(document: Node, *, tree: bool) -> list[Node]:
-    """Return the items of a List, or the document alone."""
-    if not tree and isinstance(document, Mapping) and "items" in document.entries and _is_list(plain(document)):
+def _parts(document: Node) -> list[Node]:
+    """Return the items of what has a list of them, as Kubernetes' own decoder does, or the document alone."""
+    if isinstance(document, Mapping) and "items" in document.entries:
         items = document.entries["items"].node
         if isinstance(items, Items):
             return items.items
     return [document]
+
+
+def repeated_keys(path: Path) -> tuple[Repeated, ...]:
+    """Return the keys that come again in a file of resources, where the last one counts without a word.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or is not YAML.
+    """
+    repeated: list[Repeated] = []
+    parse_documents(read_text(path), path, repeated)
+    return tuple(repeated)
 
 
 def load_values(paths: Sequence[Path]) -> dict[str, Any]:

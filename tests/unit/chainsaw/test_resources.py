@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from proving_ground.chainsaw.documents import Where
+from proving_ground.chainsaw.documents import Repeated, Where
 from proving_ground.chainsaw.model import ResourceRef
-from proving_ground.chainsaw.resources import load_resources, load_values
+from proving_ground.chainsaw.resources import load_resources, load_values, repeated_keys
 from proving_ground.errors import ConfigurationError
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {}\n"
@@ -55,12 +55,58 @@ def test_a_directory_with_the_characters_of_a_glob_is_taken_as_it_is(tmp_path: P
     assert names(load_resources("x*.yaml", tmp_path / "a[1]*")) == ["x"]
 
 
-def test_a_list_is_taken_apart_unless_it_is_a_tree(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tree", [False, True])
+@pytest.mark.parametrize("kind", ["List", "PodList", "Bundle"])
+def test_what_has_items_is_taken_apart(tmp_path: Path, kind: str, *, tree: bool) -> None:
     item = "{apiVersion: v1, kind: Pod, metadata: {name: x}}"
-    write(tmp_path, a=f"apiVersion: v1\nkind: List\nitems:\n- {item}\n- {item}\n")
+    write(tmp_path, a=f"apiVersion: v1\nkind: {kind}\nitems:\n- {item}\n- {item}\n")
 
-    assert names(load_resources("a.yaml", tmp_path)) == ["x", "x"]
-    assert len(load_resources("a.yaml", tmp_path, tree=True)) == 1
+    assert names(load_resources("a.yaml", tmp_path, tree=tree)) == ["x", "x"]
+
+
+def test_items_below_the_top_or_no_list_are_a_field_as_any_other(tmp_path: Path) -> None:
+    write(tmp_path, a=POD.format("x") + "items: {a: 1}\nspec: {items: [1]}\n")
+
+    assert load_resources("a.yaml", tmp_path)[0].obj["spec"] == {"items": [1]}
+
+
+def test_the_last_of_equal_keys_counts_and_is_told_to_who_asks(tmp_path: Path) -> None:
+    write(tmp_path, a=POD.format("x") + "spec: {a: 1}\nspec: {b: 2}\n")
+
+    assert load_resources("a.yaml", tmp_path)[0].obj["spec"] == {"b": 2}
+    assert repeated_keys(tmp_path / "a.yaml") == (Repeated("spec", Where(tmp_path / "a.yaml", 6), 5),)
+
+
+def test_a_file_of_comments_and_empty_documents_holds_what_is_left(tmp_path: Path) -> None:
+    write(tmp_path, a="# a\n---\n# b\n---\n" + POD.format("x") + "---\n---\n", b="# nothing\n---\n")
+
+    assert names(load_resources("a.yaml", tmp_path)) == ["x"]
+    with pytest.raises(ConfigurationError, match="holds no resource"):
+        load_resources("b.yaml", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.yaml", [".h", "a", "b"]),
+        ("?.yaml", ["a", "b"]),
+        ("[^a].yaml", ["b"]),
+        ("[!a].yaml", ["a"]),  # ! is a member as any other
+        ("[a-b].yaml", ["a", "b"]),
+        ("[\\b].yaml", ["b"]),
+        ("\\a.yaml", ["a"]),
+        ("**.yaml", [".h", "a", "b"]),
+        ("**/c.yaml", ["c"]),  # one folder deep, not any number
+        ("*/*.yaml", ["c"]),
+        ("./sub/../[a].yaml", ["a"]),
+    ],
+)
+def test_a_pattern_is_one_of_go(tmp_path: Path, pattern: str, found: list[str]) -> None:
+    (tmp_path / "sub" / "deep").mkdir(parents=True)
+    for name in (".h", "a", "b", "sub/c", "sub/deep/c"):
+        (tmp_path / f"{name}.yaml").write_text(POD.format(Path(name).name.removeprefix(".") if name != ".h" else ".h"))
+
+    assert names(load_resources(pattern, tmp_path)) == found
 
 
 def test_a_name_may_be_an_expression(tmp_path: Path) -> None:
@@ -98,7 +144,12 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         ("none-*.yaml", "matches no file"),
         ("", "relative to the test"),
         ("/etc/passwd", "relative to the test"),
-        ("https://example.org/a.yaml", "addresses are not supported"),
+        ("https://user:secret@example.org/a.yaml?token=1", "'https://example.org/a.yaml': .* only where a run allows"),
+        ("[a.yaml", "not a pattern: a \\[ is never closed"),
+        ("a*\\", "not a pattern"),
+        ("[b-a]*", "not a pattern"),
+        ("dir*", "matches the directory"),
+        ("none/*/x.yaml", "matches no file"),
         ("a\0b", "relative to the test"),
         ("directory", "no such file"),
     ],
@@ -119,7 +170,6 @@ def test_a_name_that_leads_nowhere_is_refused(tmp_path: Path, name: str, reason:
         ("apiVersion: v1\nkind: [Pod]\nmetadata: {name: a}\n", 2, "kind of a resource has to be a text"),
         (POD.format("1"), 4, "name of metadata has to be a text, found the number 1"),
         (POD.format("x") + "spec:\n  a: (b ==)\n", 6, "ends too early"),
-        (POD.format("x") + "kind: Pod\n", 5, "key 'kind' again"),
         (POD.format("x") + "  namespace: 5\n", 5, "namespace of metadata has to be a text"),
     ],
 )
