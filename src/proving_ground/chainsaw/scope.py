@@ -254,18 +254,18 @@ class Scope:
     async def expect(self, expectations: Iterable[Expectation], obj: dict[str, Any], problem: str | None) -> None:
         """Hold the result of a write against the expectations of its operation.
 
-        Where one applies, it alone decides: it may well expect an error. Otherwise an error is a failure.
+        Where one applies, it alone decides: it may well expect an error. Otherwise an error is a failure. What they
+        ask of ``$error`` and ``$warnings`` is bound by the caller.
 
         Raises:
             OperationError: The result is not the expected one.
         """
-        known = {**self.bindings, "error": problem}
         applies, mismatches = False, list[Any]()
         for expectation in expectations:
             if expectation.match is not None and await self.check(expectation.match, obj, {}):
                 continue
             applies = True
-            mismatches += await self.check(expectation.check, obj, known)
+            mismatches += await self.check(expectation.check, obj)
         if mismatches:
             told = f"the API server answered: {problem}" if problem else "the API server accepted it"
             raise OperationError(f"the result is not the expected one; {told}", render_mismatches(mismatches, obj))

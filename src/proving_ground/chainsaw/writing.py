@@ -10,6 +10,7 @@ from proving_ground.chainsaw.model import Apply, Create, ObjectRef, Patch, Resou
 from proving_ground.chainsaw.scope import Bindings, Deadline, Scope
 from proving_ground.chainsaw.turns import in_turn
 from proving_ground.kube import ApiError, NotFoundError, Reference, Target, UnknownKindError, WaitTimeoutError
+from proving_ground.kube.strictness import strictly
 
 if TYPE_CHECKING:
     from proving_ground.chainsaw.model import Delete
@@ -52,15 +53,17 @@ async def _write_one(scope: Scope, operation: Writing, resource: Resource, secon
     deadline, pause = Deadline.after(seconds), _FIRST_PAUSE
     while True:
         try:
-            try:
-                wanted = await scope.placed(wanted)
-                found, problem = await _send(scope, operation, wanted), None
-            except ApiError as error:
-                if (obstacle := _obstacle(operation, wanted, error)) is not None:
-                    raise OperationError(obstacle) from error
-                found, problem = wanted, str(error)
-            await scope.expect(operation.expect, found, problem)
-            return await scope.outputs(operation.outputs, found, error=problem)
+            with strictly() as warnings:
+                try:
+                    wanted = await scope.placed(wanted)
+                    found, problem = await _send(scope, operation, wanted), None
+                except ApiError as error:
+                    if (obstacle := _obstacle(operation, wanted, error)) is not None:
+                        raise OperationError(obstacle) from error
+                    found, problem = wanted, error.message
+            result = scope.bind(error=problem, warnings=warnings)
+            await result.expect(operation.expect, found, problem)
+            return await result.outputs(operation.outputs, found)
         except OperationError as error:
             if deadline.remaining <= pause:
                 raise OperationError(f"{Reference.of(wanted)}: {error.what}", error.detail) from error
@@ -161,11 +164,12 @@ async def _matching(scope: Scope, obj: dict[str, Any]) -> list[dict[str, Any]]:
 async def _remove_one(scope: Scope, operation: Delete, found: dict[str, Any], deadline: Deadline) -> None:
     reference, problem, deleted = Reference.of(found), None, None
     propagation: Any = operation.propagation or scope.propagation
-    try:
-        deleted = await scope.cluster.delete(reference, propagation=propagation)
-    except ApiError as error:
-        problem = str(error)
-    await scope.expect(operation.expect, found, problem)
+    with strictly() as warnings:
+        try:
+            deleted = await scope.cluster.delete(reference, propagation=propagation)
+        except ApiError as error:
+            problem = error.message
+    await scope.bind(error=problem, warnings=warnings).expect(operation.expect, found, problem)
     if deleted is not None:
         try:
             await scope.cluster.wait_gone(reference, timeout=deadline.remaining, known=deleted)

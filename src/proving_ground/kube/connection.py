@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from proving_ground.errors import ConfigurationError, InfrastructureError
-from proving_ground.kube import tls
+from proving_ground.kube import strictness, tls
 from proving_ground.kube.counting import Requests
 from proving_ground.kube.credentials import Credential, obtain
 from proving_ground.kube.deadlines import until
@@ -213,8 +213,9 @@ class Connection:
             used = self._credential
             self.requests.note(method, path)
             try:
+                asked_for = {**(params or {}), **strictness.parameters(method)}
                 status, answer, retry_after = await self._exchange(
-                    method, url, data=content, **self._options(params, content_type if content is not None else "")
+                    method, url, data=content, **self._options(asked_for, content_type if content is not None else "")
                 )
             except _LOST as error:
                 problem = _said(error)
@@ -251,6 +252,7 @@ class Connection:
             asyncio.timeout(self._request_timeout or None),
             self._client.request(method, url, **options) as response,
         ):
+            strictness.take(response.headers.getall("Warning", ()))
             return response.status, await response.read(), _retry_after(response)
 
     def _url(self, path: str) -> URL:
