@@ -13,7 +13,7 @@ import yaml
 from proving_ground.chainsaw.configurations import load_configuration
 from proving_ground.chainsaw.discovery import NamePattern, full_name, shard
 from proving_ground.chainsaw.label_selectors import parse_selectors, selected
-from proving_ground.chainsaw.model import Configuration, Timeouts
+from proving_ground.chainsaw.model import ClusterEntry, Configuration, Timeouts, Where
 from proving_ground.chainsaw.resources import load_values
 from proving_ground.chainsaw.run import CONFIGURATION_FILE, load_nearest_configuration
 from proving_ground.errors import ConfigurationError, InfrastructureError
@@ -38,6 +38,7 @@ class Choices:
         nearest: Whether, without either, the nearest Configuration beside or above a test holds for it.
         changes: Fields of the Configuration that options set.
         timeouts: Time-outs that options set.
+        clusters: Name, kubeconfig and context (empty: its current one) of further clusters.
         kubeconfig: The cluster; None: KUBECONFIG, else ``~/.kube/config``.
         overrides: What goes before the kubeconfig.
         no_cluster: Whether there is none.
@@ -55,6 +56,7 @@ class Choices:
     nearest: bool = True
     changes: Mapping[str, Any] = field(default_factory=dict)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    clusters: tuple[tuple[str, str, str], ...] = ()
     kubeconfig: Path | None = None
     overrides: Overrides = field(default_factory=Overrides)
     no_cluster: bool = False
@@ -83,7 +85,17 @@ class Choices:
 
     def changed(self, configuration: Configuration) -> Configuration:
         """Return a Configuration with what options say in place of what it says."""
-        return replace(configuration, timeouts=self.timeouts.over(configuration.timeouts), **self.changes)
+        where = Where(Path("--cluster"), 1)
+        named = tuple(
+            ClusterEntry(name=name, kubeconfig=file, context=context, where=where)
+            for name, file, context in self.clusters
+        )
+        return replace(
+            configuration,
+            timeouts=self.timeouts.over(configuration.timeouts),
+            clusters=(*configuration.clusters, *named),
+            **self.changes,
+        )
 
     def values(self) -> dict[str, Any]:
         """Return what ``$values`` is bound to.

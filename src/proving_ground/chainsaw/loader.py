@@ -55,16 +55,33 @@ def load_tests(path: Path) -> tuple[Test, ...]:
     Raises:
         ConfigurationError: The file is no such file, or says something that this engine does not do.
     """
+    tests, problems = load_each(path)
+    if problems:
+        raise problems[0]
+    return tests
+
+
+def load_each(path: Path) -> tuple[tuple[Test, ...], list[ConfigurationError]]:
+    """Return the tests of those documents of a file that can be run, and for each other one why it cannot.
+
+    Raises:
+        ConfigurationError: The file is no YAML at all.
+    """
     documents = read_documents(path)
     if not documents:
         raise ConfigurationError("holds no Test", where=str(path))
     seen: Counter[str] = Counter()
     tests: list[Test] = []
+    problems: list[ConfigurationError] = []
     for index, document in enumerate(documents):
-        test, scenarios = _test(document, path, index)
+        try:
+            test, scenarios = _test(document, path, index)
+        except ConfigurationError as error:
+            problems.append(error)
+            continue
         seen[test.name] += 1
         tests += _scenarios(replace(test, occurrence=seen[test.name]), scenarios)
-    return tuple(tests)
+    return tuple(tests), problems
 
 
 def check_files(test: Test) -> None:
@@ -73,14 +90,23 @@ def check_files(test: Test) -> None:
     Raises:
         ConfigurationError: One is missing or is not what the operation needs.
     """
+    for problem in file_problems(test):
+        raise problem
+
+
+def file_problems(test: Test) -> Iterator[ConfigurationError]:
+    """Yield what is wrong with the files that a test refers to by plain names."""
     default = test.template is not False
-    for operation in test.catch:
-        _check_file(operation, test, template=default)
+    blocks = [(test.catch, default)]
     for step in test.steps:
         template = default if step.template is None else step.template
-        for block in (step.try_, step.catch, step.finally_, step.cleanup):
-            for operation in block:
+        blocks += [(block, template) for block in (step.try_, step.catch, step.finally_, step.cleanup)]
+    for block, template in blocks:
+        for operation in block:
+            try:
                 _check_file(operation, test, template=template)
+            except ConfigurationError as error:
+                yield error
 
 
 def _check_file(operation: Operation, test: Test, *, template: bool) -> None:
