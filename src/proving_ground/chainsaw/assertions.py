@@ -7,7 +7,8 @@ a scalar has to be equal. The rules are those of kyverno-json
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from proving_ground.chainsaw.differences import render_mismatches, render_verdict
@@ -17,7 +18,7 @@ from proving_ground.chainsaw.selectors import Selector, selector_of
 from proving_ground.chainsaw.signatures import kind, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from proving_ground.chainsaw.expressions import ClusterCalls
 
@@ -25,11 +26,13 @@ __all__ = [
     "Candidate",
     "ExpressionError",
     "Mismatch",
+    "Others",
     "Selector",
     "Tree",
     "TreeError",
     "Verdict",
     "check",
+    "closest",
     "judge",
     "parse_tree",
     "render_mismatches",
@@ -47,12 +50,16 @@ class Mismatch:
         expected: What the tree says there.
         found: What the object has there.
         reason: What is wrong, in words.
+        keys: Where, key by key; empty for the value as a whole.
+        absent: Whether there is no such field at all.
     """
 
     path: str
     expected: Any
     found: Any
     reason: str
+    keys: tuple[Any, ...] = field(default=(), compare=False)
+    absent: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class _Scalar:
 
 
 _Node = _Fields | _Items | _Scalar
+_Path = tuple[Any, ...]  # keys of the tree, and indices
 
 
 class Tree:
@@ -165,7 +173,7 @@ def check(
     """
     mismatches: list[Mismatch] = []
     try:
-        _Check(mismatches, calls).node(tree.root, "", value, bindings)
+        _Check(mismatches, calls).node(tree.root, (), value, bindings)
     except RecursionError:
         raise ExpressionError("", None, "nested too deeply") from None
     return mismatches
@@ -178,7 +186,7 @@ class _Check:
     mismatches: list[Mismatch]
     calls: ClusterCalls | None
 
-    def node(self, node: _Node, path: str, value: Any, bindings: Mapping[str, Any]) -> None:
+    def node(self, node: _Node, path: _Path, value: Any, bindings: Mapping[str, Any]) -> None:
         if isinstance(node, _Fields):
             self._fields(node, path, value, bindings)
         elif isinstance(node, _Items):
@@ -186,39 +194,38 @@ class _Check:
         else:
             self._scalar(node, path, value, bindings)
 
-    def _miss(self, path: str, expected: Any, found: Any, reason: str) -> None:
-        self.mismatches.append(Mismatch(path, expected, found, reason))
+    def _miss(self, path: _Path, expected: Any, found: Any, reason: str, *, absent: bool = False) -> None:
+        self.mismatches.append(Mismatch(_text(path), expected, found, reason, path, absent))
 
-    def _scalar(self, node: _Scalar, path: str, value: Any, bindings: Mapping[str, Any]) -> None:
+    def _scalar(self, node: _Scalar, path: _Path, value: Any, bindings: Mapping[str, Any]) -> None:
         expected = node.literal
         if node.notation is not None and node.notation.expression is not None:
             expected = node.notation.expression.evaluate(value, bindings, self.calls)
         if not _same(expected, value, path):
             self._miss(path, expected, value, f"expected {shown(expected)}, found {shown(value)}")
 
-    def _items(self, node: _Items, path: str, value: Any, bindings: Mapping[str, Any]) -> None:
+    def _items(self, node: _Items, path: _Path, value: Any, bindings: Mapping[str, Any]) -> None:
         if value is None:
             self._miss(path, node.raw, None, "expected a list, found null")
             return
         if not isinstance(value, list):
-            raise TreeError(path, f"expected a list, found {kind(value)} {shown(value)}")
+            raise TreeError(_text(path), f"expected a list, found {kind(value)} {shown(value)}")
         if len(value) != len(node.nodes):
-            reason = f"expected a list of {len(node.nodes)}, found one of {len(value)}"
-            self._miss(path, node.raw, value, reason)
+            self._miss(path, node.raw, value, _lengths(node.raw, value))
             return
         for index, (child, item) in enumerate(zip(node.nodes, value, strict=True)):
-            self.node(child, f"{path}[{index}]", item, bindings)
+            self.node(child, (*path, index), item, bindings)
 
-    def _fields(self, node: _Fields, path: str, value: Any, bindings: Mapping[str, Any]) -> None:
+    def _fields(self, node: _Fields, path: _Path, value: Any, bindings: Mapping[str, Any]) -> None:
         if not node.entries and value is None:
             self._miss(path, {}, None, "expected something, found null")
         for key, notation, child in node.entries:
-            inner = f"{path}.{key}" if path else str(key)
+            inner = (*path, key)
             found, item = self._project(key, notation, inner, value, bindings)
             if not found:
                 expected = child.literal if isinstance(child, _Scalar) else child.raw
                 hint = "" if expected is not None else f"; write ({key}): null to expect that it is absent"
-                self._miss(inner, expected, None, f"no such field{hint}")
+                self._miss(inner, expected, None, f"no such field{hint}", absent=True)
                 continue
             if notation is not None and notation.binding:
                 bindings = {**bindings, notation.binding: item}
@@ -231,7 +238,7 @@ class _Check:
         self,
         key: Any,
         notation: Notation | None,
-        path: str,
+        path: _Path,
         value: Any,
         bindings: Mapping[str, Any],
     ) -> tuple[bool, Any]:
@@ -241,35 +248,69 @@ class _Check:
         if value is None:
             return False, None
         if not isinstance(value, dict):
-            raise TreeError(path, f"expected an object with this field, found {kind(value)} {shown(value)}")
+            raise TreeError(_text(path), f"expected an object with this field, found {kind(value)} {shown(value)}")
         name = key if notation is None else notation.text
         return name in value, value.get(name)
 
-    def _each(self, notation: Notation, child: _Node, path: str, item: Any, bindings: Mapping[str, Any]) -> None:
+    def _each(self, notation: Notation, child: _Node, path: _Path, item: Any, bindings: Mapping[str, Any]) -> None:
         if isinstance(item, list):
             parts: Iterable[tuple[Any, Any]] = enumerate(item)
         elif isinstance(item, dict):
             parts = item.items()
         else:
-            raise TreeError(path, f"expected a list or an object to iterate over, found {kind(item)} {shown(item)}")
+            what = f"expected a list or an object to iterate over, found {kind(item)} {shown(item)}"
+            raise TreeError(_text(path), what)
         for index, part in parts:
             inner = {**bindings, notation.index: index} if notation.index else bindings
-            self.node(child, f"{path}[{index}]", part, inner)
+            self.node(child, (*path, index if isinstance(index, int) else f"[{index}]"), part, inner)
 
 
-def _same(expected: Any, found: Any, path: str) -> bool:
+def _text(path: _Path) -> str:
+    """Return a path as people write it: ``status.conditions[0].type``."""
+    text = ""
+    for key in path:
+        if isinstance(key, int) and not isinstance(key, bool):
+            text += f"[{key}]"
+        else:
+            name = str(key)
+            text += name if not text or name.startswith("[") else f".{name}"
+    return text
+
+
+def _lengths(expected: list[Any], found: list[Any]) -> str:
+    """Return how two lists differ in length, with what tells their items apart."""
+    there = f"one of {len(found)}{_labels(found)}" if found else "an empty one"
+    return f"expected a list of {len(expected)}{_labels(expected)}, found {there}"
+
+
+def _labels(items: list[Any]) -> str:
+    labels = []
+    for item in items[:_MOST_LABELS]:
+        label = item
+        if isinstance(item, dict):
+            label = next((item[name] for name in ("name", "type", "key", "kind", "id") if name in item), None)
+        if not isinstance(label, str | int | float):
+            return ""
+        labels.append(shown(label))
+    more = ", ..." if len(items) > _MOST_LABELS else ""
+    return f" ({', '.join(labels)}{more})" if labels else ""
+
+
+_MOST_LABELS = 8
+
+
+def _same(expected: Any, found: Any, path: _Path) -> bool:
     """Compare as kyverno-json does: lists exactly, mappings partially, numbers by amount, nothing loosely."""
     if expected is None or found is None:
         return expected is None and found is None
     if kind(expected) != kind(found):
-        raise TreeError(path, f"expected {kind(expected)} {shown(expected)}, found {kind(found)} {shown(found)}")
+        raise TreeError(_text(path), f"expected {kind(expected)} {shown(expected)}, found {kind(found)} {shown(found)}")
     if isinstance(expected, list):
         return len(expected) == len(found) and all(
-            _same(item, other, f"{path}[{index}]")
-            for index, (item, other) in enumerate(zip(expected, found, strict=True))
+            _same(item, other, (*path, index)) for index, (item, other) in enumerate(zip(expected, found, strict=True))
         )
     if isinstance(expected, dict):
-        return all(key in found and _same(item, found[key], f"{path}.{key}") for key, item in expected.items())
+        return all(key in found and _same(item, found[key], (*path, key)) for key, item in expected.items())
     return bool(expected == found)
 
 
@@ -311,3 +352,42 @@ def judge(
 ) -> Verdict:
     """Compare a tree with objects that were selected for it; errors as in `check`."""
     return Verdict(tuple(Candidate(obj, tuple(check(tree, obj, bindings, calls))) for obj in objects))
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Objects of the kind and place that a tree is about, where it selects none of them.
+
+    Args:
+        names: Of all of them.
+        nearest: The one that may have been meant; None where there is none, or it does not compare.
+    """
+
+    names: tuple[str, ...] = ()
+    nearest: Candidate | None = None
+
+
+def closest(
+    tree: Tree,
+    selector: Selector,
+    objects: Sequence[dict[str, Any]],
+    bindings: Mapping[str, Any],
+    calls: ClusterCalls | None = None,
+) -> Others:
+    """Return what may have been meant: the closest name, or the fewest mismatches where labels select.
+
+    Raises:
+        ClusterNeeded: An expression asks the cluster something that ``calls`` does not know.
+    """
+    names = tuple(str((obj.get("metadata") or {}).get("name", "")) for obj in objects)
+    compared = list(objects[:_MOST_COMPARED])
+    if selector.name and objects:
+        ratios = [difflib.SequenceMatcher(None, selector.name, name).ratio() for name in names]
+        compared = [objects[ratios.index(max(ratios))]]
+    try:
+        return Others(names, judge(tree, compared, bindings, calls).nearest)
+    except (ExpressionError, TreeError):
+        return Others(names)
+
+
+_MOST_COMPARED = 200

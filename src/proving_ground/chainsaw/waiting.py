@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from proving_ground.chainsaw.assertions import Verdict, judge, selector_of
+from proving_ground.chainsaw.assertions import Verdict, closest, judge, selector_of
 from proving_ground.chainsaw.differences import render_mismatches, render_verdict
 from proving_ground.chainsaw.errors import ExpressionError, TreeError
 from proving_ground.chainsaw.failfast import diagnose, given_up
@@ -18,7 +18,7 @@ from proving_ground.errors import InfrastructureError
 from proving_ground.kube import ApiError, Reference, Target, UnknownKindError, summarise
 
 if TYPE_CHECKING:
-    from proving_ground.chainsaw.assertions import Mismatch, Selector, Tree
+    from proving_ground.chainsaw.assertions import Mismatch, Others, Selector, Tree
     from proving_ground.chainsaw.model import Assert, Error
     from proving_ground.chainsaw.resources import Resource
 
@@ -79,7 +79,7 @@ class _Wait:
                         continue
                     if self._deadline.remaining <= 0:
                         await self._show(verdict)
-                        raise self._failure(verdict)
+                        raise self._failure(verdict, await self._closest(target, verdict))
                     await following.change(min(self._deadline.remaining, longest))
         except ApiError as error:
             raise InfrastructureError(
@@ -158,16 +158,31 @@ class _Wait:
         except TimeoutError:
             scope.report.attach("diagnostics", f"could not be collected within {_DIAGNOSIS_SECONDS:g} s")
 
-    def _failure(self, verdict: Verdict | None) -> OperationError:
+    async def _closest(self, target: Target, verdict: Verdict | None) -> Others | None:
+        """Return what else of the kind there is, where nothing is selected that was waited for."""
+        if not self._wanted or verdict is None or verdict.candidates:
+            return None
+        scope = self._scope
+        try:
+            async with asyncio.timeout(_DIAGNOSIS_SECONDS):
+                objects = await scope.cluster.list(target.api_version, target.kind, target.namespace)
+        except (ApiError, InfrastructureError, TimeoutError):
+            return None  # no more than help
+        return await resolve(
+            scope.lookups, lambda calls: closest(self._tree, self._selector, objects, scope.bindings, calls)
+        )
+
+    def _failure(self, verdict: Verdict | None, others: Others | None) -> OperationError:
         if self._undecided is not None or verdict is None:
             return OperationError(str(self._undecided))
         if not self._wanted:
             names = ", ".join(str(Reference.of(obj)) for obj in _candidates(verdict))
             return OperationError(f"{names} still matches what must not be")
         nearest = verdict.nearest
-        told = render_verdict(self._selector, verdict)
+        told = render_verdict(self._selector, verdict, others)
         if nearest is None:
-            return OperationError(told.splitlines()[0] if told else f"no {self._selector.kind} was found")
+            summary, _, details = told.partition("\n")
+            return OperationError(summary, details)
         first = render_mismatches(nearest.mismatches[:1], {"kind": nearest.object.get("kind")}).splitlines()[0]
         head = f"{Reference.of(nearest.object)}: {first.removeprefix('* ')}"
         more = len(nearest.mismatches) - 1
