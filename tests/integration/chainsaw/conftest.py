@@ -15,27 +15,35 @@ import pytest
 from proving_ground.chainsaw.conformance import Place, load_corpus, problems, run_cases
 from proving_ground.kube.testing import MemoryApi
 
+collect_ignore = ["conformance"]  # test_conformance.py runs them
+
 CORPUS = Path(__file__).parent / "conformance"
-LIMIT = 2.5  # seconds that every wait of a wrong engine is cut to
+LIMIT = 1.2  # seconds that every wait of a wrong engine is cut to, where the mark does not say otherwise
+ENOUGH = 3.0  # for every case that notices a mistake
 MARK = "noticed_by"
 
 RunInMemory = Callable[..., dict[str, list[str]]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"{MARK}(*cases): names of the conformance cases that notice this mistake")
+    config.addinivalue_line(
+        "markers", f"{MARK}(*cases, limit=): names of the conformance cases that notice this mistake"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "mistake" in metafunc.fixturenames:
-        made = [pytest.param(make, cases, id=make.__name__) for make, cases in mistakes_of(metafunc.module)]
-        metafunc.parametrize(("mistake", "cases"), made)
+        made = [
+            pytest.param(make, mark.args, mark.kwargs.get("limit", LIMIT), id=make.__name__)
+            for make, mark in mistakes_of(metafunc.module)
+        ]
+        metafunc.parametrize(("mistake", "cases", "limit"), made)
 
 
-def mistakes_of(module: Any) -> list[tuple[Callable[..., None], tuple[str, ...]]]:
-    """Return the mistakes of a module, each with its cases."""
+def mistakes_of(module: Any) -> list[tuple[Callable[..., None], pytest.Mark]]:
+    """Return the mistakes of a module, each with its mark."""
     return [
-        (made, mark.args)
+        (made, mark)
         for made in vars(module).values()
         if callable(made)
         for mark in getattr(made, "pytestmark", ())
@@ -47,7 +55,11 @@ class Wrong:
     """One place of the engine that is made wrong."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.be = patch.setattr
+        self._patch = patch
+
+    def be(self, owner: Any, name: str, instead: Any) -> None:
+        """Replace something."""
+        self._patch.setattr(owner, name, instead)
 
     def around(self, owner: Any, name: str, instead: Callable[..., Any]) -> None:
         """Replace a function by one that is given the right one first."""
@@ -67,14 +79,14 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> Wrong:
 @pytest.fixture
 def all_cases(request: pytest.FixtureRequest) -> set[str]:
     """The cases that notice the mistakes of this file."""
-    return {case for _, cases in mistakes_of(request.module) for case in cases}
+    return {case for _, mark in mistakes_of(request.module) for case in mark.args}
 
 
 @pytest.fixture
 def run_in_memory(tmp_path: Path) -> RunInMemory:
     """Run cases by name on an API server in memory, and return in what each did not end as declared."""
 
-    def run(*names: str) -> dict[str, list[str]]:
+    def run(*names: str, limit: float = ENOUGH) -> dict[str, list[str]]:
         cases = [case for case in load_corpus(CORPUS) if case.name in names]
         missing = set(names) - {case.name for case in cases}
         assert not missing, f"there is no case {missing}"
@@ -84,7 +96,7 @@ def run_in_memory(tmp_path: Path) -> RunInMemory:
 
         async def main() -> dict[str, list[str]]:
             async with api.cluster() as cluster:
-                seen = await run_cases(cases, cluster, Place(tmp_path, CORPUS), limit=LIMIT)
+                seen = await run_cases(cases, cluster, Place(tmp_path, CORPUS), limit=limit)
             return {case.name: problems(case, seen[case.name]) for case in cases}
 
         return asyncio.run(main())

@@ -389,7 +389,7 @@ def the_times_of_a_step_are_ignored(wrong: Any) -> None:
     change_steps(wrong, timeouts=Timeouts())
 
 
-@noticed_by("timeouts/test-shorter", "timeouts/assert-too-short")
+@noticed_by("timeouts/test-shorter", "timeouts/assert-too-short", limit=3.0)
 def the_times_of_a_test_are_ignored(wrong: Any) -> None:
     change_tests(wrong, timeouts=Timeouts())
 
@@ -399,7 +399,7 @@ def outer_times_come_before_inner_ones(wrong: Any) -> None:
     wrong.around(Timeouts, "over", lambda right, inner, outer: right(outer, inner))
 
 
-@noticed_by("timeouts/error-too-short", "timeouts/error-long-enough")
+@noticed_by("timeouts/error-too-short", "timeouts/error-long-enough", limit=3.0)
 def errors_have_the_time_of_asserts(wrong: Any) -> None:
     def instead(right: Any, inner: Timeouts, outer: Timeouts) -> Timeouts:
         merged: Timeouts = right(inner, outer)
@@ -408,10 +408,12 @@ def errors_have_the_time_of_asserts(wrong: Any) -> None:
     wrong.around(Timeouts, "over", instead)
 
 
-def test_a_mistake_is_noticed(mistake: Any, cases: tuple[str, ...], wrong: Any, run_in_memory: Any) -> None:
+def test_a_mistake_is_noticed(
+    mistake: Any, cases: tuple[str, ...], limit: float, wrong: Any, run_in_memory: Any
+) -> None:
     mistake(wrong)
 
-    assert [name for name, problems in run_in_memory(*cases).items() if not problems] == []
+    assert [name for name, problems in run_in_memory(*cases, limit=limit).items() if not problems] == []
 
 
 def test_the_engine_as_it_is_makes_none_of_them(all_cases: set[str], run_in_memory: Any) -> None:
