@@ -259,7 +259,9 @@ WAITS: list[tuple[str, str, str]] = [
     ),
     (NAMED, "condition=Ready", "condition: {name: Ready}"),
     (NAMED, "condition=ready=TRUE", "condition: {name: ready, value: 'TRUE'}"),
-    (NAMED, "condition=Stale", "condition: {name: Stale}"),
+    ("pod/p", "condition=Stale", "condition: {name: Stale}"),
+    ("pod/p", "condition=Fresh", "condition: {name: Fresh}"),
+    ("pod/p", "condition=Plain", "condition: {name: Plain}"),
     (NAMED, "condition=Blocked=false", "condition: {name: Blocked, value: 'false'}"),
     (NAMED, "condition=Blocked", "condition: {name: Blocked}"),
     (NAMED, "delete", "deletion: {}"),
@@ -287,10 +289,12 @@ def test_waits_end_as_kubectls_do(sim_platform: Platform, place: Place, tmp_path
 
     async def ours(cluster: Cluster, which: str, goal: str) -> tuple[bool, str]:
         kind, _, name = which.partition("/")
+        kind, _, selector = kind.partition(" -l ")
         chosen = f"name: {name}, " if name else ""
-        if " -l " in kind:
-            chosen = f"selector: {kind.partition(' -l ')[2]}, "
-        wait = f"- wait: {{apiVersion: v1, kind: Service, {chosen}timeout: 300ms, for: {{{goal}}}}}\n"
+        if selector:
+            chosen = f"selector: {selector}, "
+        kind = kind.split()[0].capitalize()
+        wait = f"- wait: {{apiVersion: v1, kind: {kind}, {chosen}timeout: 300ms, for: {{{goal}}}}}\n"
         result = await one(cluster, tmp_path, wait, place.namespace)
         return result.outcome == "passed", result.message
 
@@ -301,7 +305,9 @@ def test_waits_end_as_kubectls_do(sim_platform: Platform, place: Place, tmp_path
             made.append(
                 await cluster.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": SERVICE})
             )
-        await set_conditions(cluster, made[0])
+        made.append(await waiting_pod(cluster, place.namespace))
+        await set_conditions(cluster, made[0], Ready="True", Blocked="False")
+        await set_conditions(cluster, made[2], Plain="True", Stale=1, Fresh=2)
         differences = []
         for which, goal, written in WAITS:
             expected, found = await theirs(which, goal), await ours(cluster, which, written)
@@ -315,12 +321,24 @@ def test_waits_end_as_kubectls_do(sim_platform: Platform, place: Place, tmp_path
     assert not differences, "\n".join(differences)
 
 
-async def set_conditions(cluster: Cluster, service: dict[str, Any]) -> None:
-    moment = {"lastTransitionTime": "2026-01-01T00:00:00Z", "reason": "Test", "message": ""}
-    conditions = [
-        {"type": "Ready", "status": "True", **moment},
-        {"type": "Blocked", "status": "False", **moment},
-        {"type": "Stale", "status": "True", "observedGeneration": 0, **moment},
-    ]
+async def waiting_pod(cluster: Cluster, place: str) -> dict[str, Any]:
+    """Make a pod that nobody schedules, in its second generation."""
+    metadata = {"name": "p", "namespace": place}
+    spec = {"schedulerName": "nobody", "containers": [{"name": "main", "image": "registry.example/one"}]}
+    pod = await cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    containers = [{"name": "main", "image": "registry.example/two"}]
+    pod = await cluster.patch(Reference.of(pod), {"spec": {"containers": containers}}, type="strategic")
+    assert pod["metadata"]["generation"] == 2
+    return pod
 
-    await cluster.patch_status(Reference.of(service), {"conditions": conditions})
+
+async def set_conditions(cluster: Cluster, obj: dict[str, Any], **conditions: str | int) -> None:
+    """Set conditions by type: their status, or true as of a generation."""
+    moment = {"lastTransitionTime": "2026-01-01T00:00:00Z", "reason": "Test", "message": ""}
+    written = [
+        {"type": kind, "status": state, **moment}
+        if isinstance(state, str)
+        else {"type": kind, "status": "True", "observedGeneration": state, **moment}
+        for kind, state in conditions.items()
+    ]
+    await cluster.patch_status(Reference.of(obj), {"conditions": written})
