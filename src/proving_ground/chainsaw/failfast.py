@@ -111,20 +111,18 @@ def belongs(pod: dict[str, Any], owner: str) -> bool:
     return name == owner or name.startswith(f"{owner}-") or owner in (metadata.get("labels") or {}).values()
 
 
-async def logs(
-    cluster: kube.Cluster, pod: dict[str, Any], *, tail: int = _LOG_LINES, container: str = ""
-) -> list[tuple[str, str]]:
+async def logs(cluster: kube.Cluster, pod: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the last log lines of each container of a pod; those of its previous life where it was restarted."""
     found = []
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     restarted = {
         s["name"] for s in (pod.get("status") or {}).get("containerStatuses") or [] if s.get("restartCount", 0) > 0
     }
-    for one in [c["name"] for c in pod["spec"]["containers"] if not container or c["name"] == container]:
+    for one in [c["name"] for c in pod["spec"]["containers"]]:
         for previous in (False, True) if one in restarted else (False,):
             title = f"Pod {name}: log of {one}" + (", before its restart" if previous else "")
             try:
-                text = await cluster.logs(name, namespace, container=one, tail=tail, previous=previous)
+                text = await cluster.logs(name, namespace, container=one, tail=_LOG_LINES, previous=previous)
             except ApiError as error:
                 text = f"no log: {error}"
             found.append((title, text or "(empty)"))
