@@ -14,7 +14,7 @@ from proving_ground.kube.namespaces import Removals
 from proving_ground.kube.overrides import Overrides
 from proving_ground.kube.references import Object, Objects, Reference, ResourceType, Target
 from proving_ground.kube.sharing import SharedWatches
-from proving_ground.kube.waits import Waits
+from proving_ground.kube.waits import Propagation, Waits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from proving_ground.kube.counting import Requests
 
 PatchType = Literal["merge", "json", "strategic"]
-Propagation = Literal["Background", "Foreground", "Orphan"]
 _PATCH_TYPES = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from proving_ground.kube.deadlines import within
 from proving_ground.kube.discovery import UnknownKindError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from proving_ground.kube.following import Following
     from proving_ground.kube.sharing import SharedWatches
+
+Propagation = Literal["Background", "Foreground", "Orphan"]
 
 
 class Waits(abc.ABC):
@@ -31,6 +33,12 @@ class Waits(abc.ABC):
     @abc.abstractmethod
     async def read(self, target: Target) -> Objects:
         """Return the objects of a target as they are now."""
+
+    @abc.abstractmethod
+    async def delete(
+        self, reference: Reference, *, propagation: Propagation = "Background", grace_period: int | None = None
+    ) -> Object | None:
+        """Ask for an object's deletion; return what is left of it."""
 
     @contextlib.asynccontextmanager
     async def follow(self, target: Target, *, known: Sequence[Object] | None = None) -> AsyncIterator[Following]:
@@ -119,6 +127,37 @@ class Waits(abc.ABC):
                         f"waited {time.monotonic() - started:.1f} s for {what} of {target}; last seen:\n{seen}"
                     )
 
+    async def remove(
+        self,
+        reference: Reference,
+        *,
+        timeout: float,  # noqa: ASYNC109  # the deadline is part of the message
+        propagation: Propagation = "Background",
+        grace_period: int | None = None,
+    ) -> None:
+        """Delete an object and wait until it is gone; one that was not there is gone already.
+
+        Costs no request but the deletion where its kind is watched already: the watch is listened to before.
+
+        Args:
+            reference: The object.
+            timeout: Seconds.
+            propagation: Deletion propagation policy.
+            grace_period: Seconds that it gets to end; None: its own.
+
+        Raises:
+            WaitTimeoutError: It is still there; the message tells its finalizers.
+        """
+        started = time.monotonic()
+        target = Target.of(reference)
+        async with self._watches.join(
+            await self.resource(reference.api_version, reference.kind), target, self.read
+        ) as following:
+            deleted = await self.delete(reference, propagation=propagation, grace_period=grace_period)
+            if deleted is not None:
+                following.seed([deleted])
+                await _until_gone(following, reference, started, timeout, deleted["metadata"].get("uid"))
+
     async def wait_gone(
         self,
         reference: Reference,
@@ -139,12 +178,18 @@ class Waits(abc.ABC):
         started = time.monotonic()
         uid = known["metadata"].get("uid") if known else None
         async with self.follow(Target.of(reference), known=[known] if known else None) as following:
-            while True:
-                objects = [o for o in following.objects if uid is None or o["metadata"].get("uid") == uid]
-                if not objects:
-                    return
-                if not await following.change(started + timeout - time.monotonic()):
-                    raise WaitTimeoutError(
-                        f"{reference} is still there {time.monotonic() - started:.1f} s after its deletion: "
-                        f"{summarise(objects[0])}"
-                    )
+            await _until_gone(following, reference, started, timeout, uid)
+
+
+async def _until_gone(
+    following: Following, reference: Reference, started: float, seconds: float, uid: str | None
+) -> None:
+    while True:
+        objects = [o for o in following.objects if uid is None or o["metadata"].get("uid") == uid]
+        if not objects:
+            return
+        if not await following.change(started + seconds - time.monotonic()):
+            raise WaitTimeoutError(
+                f"{reference} is still there {time.monotonic() - started:.1f} s after its deletion: "
+                f"{summarise(objects[0])}"
+            )

@@ -338,16 +338,16 @@ def test_an_event_is_told_only_to_those_whom_it_may_concern() -> None:
 def test_namespaces_are_removed_some_at_once_and_made_only_when_few_wait_to_go() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         api.keep_namespaces = True
-        for number in range(80):
+        for number in range(90):
             api.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"n{number}"}})
-        removing = [asyncio.create_task(remove_namespace(cluster, f"n{n}", timeout=30)) for n in range(80)]
+        removing = [asyncio.create_task(remove_namespace(cluster, f"n{n}", timeout=30)) for n in range(90)]
         made = asyncio.create_task(create_namespace(cluster, "new"))
-        await until(lambda: api.count("DELETE") >= 32)
+        await until(lambda: api.count("DELETE") >= 48)
         await asyncio.sleep(0.05)
-        assert api.count("DELETE") == 32
-        assert api.count("POST") == 0, "80 wait to go"
+        assert api.count("DELETE") == 48
+        assert api.count("POST") == 0, "42 wait to go"
         api.keep_namespaces = False
-        for number in range(32):
+        for number in range(48):
             api.remove("Namespace", f"n{number}")
         await asyncio.gather(made, *removing)
         left = {each["metadata"]["name"] for each in api.all("Namespace")}
@@ -356,13 +356,44 @@ def test_namespaces_are_removed_some_at_once_and_made_only_when_few_wait_to_go()
     run(scenario)
 
 
+def test_a_removal_that_the_watch_tells_costs_one_request() -> None:
+    async def scenario(api: MemoryApi, cluster: Cluster) -> None:
+        async with cluster.follow(Target("test.example/v1", "Widget")):
+            for number in range(3):
+                api.put(widget(f"w{number}", status={}))
+                api.put(widget("other", status={"n": number}))  # the watch is ahead of the answer
+                before = cluster.requests
+                reference = Reference("test.example/v1", "Widget", f"w{number}", "ns")
+                api.find("Widget", f"w{number}")["metadata"]["finalizers"] = ["test/hold"]  # type: ignore[index]
+                removing = asyncio.create_task(cluster.remove(reference, timeout=5))
+                await until(lambda n=number: "deletionTimestamp" in api.find("Widget", f"w{n}")["metadata"])  # type: ignore[index,misc]
+                api.remove("Widget", f"w{number}")
+                await removing
+                assert cluster.requests - before == 1
+
+    run(scenario)
+
+
+def test_a_removal_that_takes_too_long_names_what_holds_the_object() -> None:
+    async def scenario(api: MemoryApi, cluster: Cluster) -> None:
+        held = widget()
+        held["metadata"]["finalizers"] = ["test/hold"]
+        api.put(held)
+        with pytest.raises(WaitTimeoutError, match="finalizers: test/hold"):
+            await cluster.remove(REF, timeout=0.05)
+        api.remove("Widget", "w")
+        await cluster.remove(REF, timeout=0.05)  # was not there
+
+    run(scenario)
+
+
 def test_a_namespace_whose_wait_was_cancelled_leaves_its_turn() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         api.keep_namespaces = True
-        for number in range(70):
+        for number in range(90):
             api.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"n{number}"}})
-        removing = [asyncio.create_task(remove_namespace(cluster, f"n{n}", timeout=30)) for n in range(70)]
-        await until(lambda: api.count("DELETE") >= 32)
+        removing = [asyncio.create_task(remove_namespace(cluster, f"n{n}", timeout=30)) for n in range(90)]
+        await until(lambda: api.count("DELETE") >= 48)
         for task in removing:
             task.cancel()
         await asyncio.gather(*removing, return_exceptions=True)
