@@ -222,7 +222,7 @@ class TestRun:
         """Run one operation; None: it failed, and the failure is noted."""
         started = time.monotonic()
         try:
-            scope = scope.bind(operation={"id": number})
+            scope = scope.bind(operation={"id": number, "resourceId": 0})
             scope = await scope.on(operation.cluster, operation.clusters, operation.bindings)
             scope = await scope.with_bindings(operation.bindings)
             outputs = await _perform(operation, scope)
