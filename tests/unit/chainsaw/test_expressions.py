@@ -246,3 +246,22 @@ def test_evaluation_changes_neither_value_nor_bindings() -> None:
 
     assert value == {"a": [2, 1]}
     assert bindings == {"x": [1]}
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("[$x, a]", None, [1, None]),
+        ("{b: $x}", None, {"b": 1}),
+        ("nothing.[a]", {}, None),
+        ("nothing.{b: a}", {}, None),
+        ("nothing | [a]", {}, [None]),
+        ("nothing.a.b", {}, None),
+        ("nothing.*", {}, None),
+        ("length(nothing.[a] || `[]`)", {"a": 1}, 0),
+    ],
+)
+def test_the_left_side_of_a_dot_decides_whether_there_is_a_list_or_mapping(
+    text: str, value: Any, expected: Any
+) -> None:
+    assert compile_expression(text).evaluate(value, {"x": 1}) == expected
