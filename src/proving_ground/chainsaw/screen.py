@@ -98,7 +98,8 @@ class Screen:
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember that somebody ended the run."""
-        self.interrupted = isinstance(excinfo.value, KeyboardInterrupt)
+        # pytest ends a session that it does not begin (a file cannot be run, -x) in the same way.
+        self.interrupted = type(excinfo.value) is KeyboardInterrupt
 
     def pytest_internalerror(self, excrepr: object) -> bool:
         """Keep what broke."""
