@@ -6,13 +6,10 @@ As with questions to the cluster, what needs a file that is not there yet stops 
 
 from __future__ import annotations
 
-import http.client
 import re
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 
 from proving_ground.errors import ConfigurationError, InfrastructureError
 
@@ -78,6 +75,9 @@ def fetch(address: str) -> None:
     Raises:
         InfrastructureError: It cannot be had; names the address and the last reason.
     """
+    import http.client  # noqa: PLC0415  # not for free, and few files are remote
+    import urllib.error  # noqa: PLC0415
+
     reason = ""
     for pause in (*_PAUSES, None):
         try:
@@ -101,6 +101,8 @@ def fetch(address: str) -> None:
 
 
 def _attempt(address: str) -> str:
+    import urllib.request  # noqa: PLC0415  # not for free, and few files are remote
+
     opener = urllib.request.OpenerDirector()  # no files, no FTP, also behind a redirection
     for handler in (
         urllib.request.ProxyHandler(),
