@@ -48,6 +48,7 @@ class Choices:
         values_files: Values files; later ones win.
         set_values: ``K=V``, values with their type.
         set_strings: ``K=V``, values as texts.
+        remote_files: Whether operations may name files at an address.
         pause: Whether to wait for a key after a failure.
     """
 
@@ -66,6 +67,7 @@ class Choices:
     values_files: tuple[Path, ...] = ()
     set_values: tuple[str, ...] = ()
     set_strings: tuple[str, ...] = ()
+    remote_files: bool = False
     pause: bool = False
 
     def configured(self) -> Configuration | None:

@@ -59,7 +59,7 @@ class ChainsawFile(pytest.File):
         guest = guest_of(self.config)
         seen: dict[str, int] = {}
         for test in self._tests(guest):
-            check_files(test)
+            check_files(test, remote=guest is not None and guest.chainsaw.choices.remote_files)
             title = guest.chainsaw.name(test) if guest is not None else test.title
             for number in range(guest.chainsaw.discovery.repeat_count if guest is not None else 1):
                 seen[title] = seen.get(title, 0) + 1
@@ -150,6 +150,7 @@ class ChainsawItem(ConcurrentItem):
             wait_limit=settings.wait_limit,
             cleanup_limit=settings.cleanup_limit if self._guest is None else self._cleanup_limit(),
             values=values,
+            remote_files=self._guest is not None and self._guest.chainsaw.choices.remote_files,
             shared=await run.shared.chainsaw() if run.shared is not None else None,
         )
         self._run = TestRun(self.test, self._configuration, cluster, surroundings, run, index=self._next_number())

@@ -56,13 +56,16 @@ class Findings:
     warnings: list[Surprise] = field(default_factory=list)
 
 
-def lint(roots: Sequence[Path], test_file: str = "chainsaw-test", ignored: Collection[str] = ()) -> Findings:
+def lint(
+    roots: Sequence[Path], test_file: str = "chainsaw-test", ignored: Collection[str] = (), *, remote: bool = False
+) -> Findings:
     """Return what there is to tell about the tests below folders.
 
     Args:
         roots: The folders.
         test_file: Name of test files.
         ignored: Codes of warnings that are not wanted.
+        remote: Whether files at an address are allowed.
 
     Raises:
         ConfigurationError: A root is no folder, a code is not known, or there is no test.
@@ -77,7 +80,7 @@ def lint(roots: Sequence[Path], test_file: str = "chainsaw-test", ignored: Colle
     configurations = _configurations(roots, findings)
     tests: list[Test] = []
     for path in files:
-        tests += _load(path, test_file, findings)
+        tests += _load(path, test_file, findings, remote=remote)
     findings.tests = len(tests)
     warnings = list(_warnings(tests, files, configurations))
     findings.warnings = sorted(
@@ -100,7 +103,7 @@ def _configurations(roots: Sequence[Path], findings: Findings) -> dict[Path, Con
     return loaded
 
 
-def _load(path: Path, test_file: str, findings: Findings) -> Iterator[Test]:
+def _load(path: Path, test_file: str, findings: Findings, *, remote: bool) -> Iterator[Test]:
     try:
         if is_step_file(path, test_file):
             folder = load_folder(path.parent)
@@ -113,7 +116,7 @@ def _load(path: Path, test_file: str, findings: Findings) -> Iterator[Test]:
         return
     told: set[str] = set()
     for test in tests:
-        for problem in file_problems(test):
+        for problem in file_problems(test, remote=remote):
             if str(problem) not in told:  # scenarios of one document share their files
                 told.add(str(problem))
                 findings.refusals.append(problem)

@@ -26,6 +26,7 @@ from proving_ground.chainsaw.model import (
 )
 from proving_ground.chainsaw.notation import parse_marked
 from proving_ground.chainsaw.operation_fields import PROPAGATION, bindings, clusters, operations, refuse_compiler
+from proving_ground.chainsaw.remote_files import is_address
 from proving_ground.chainsaw.resources import load_resources
 from proving_ground.errors import ConfigurationError
 
@@ -84,17 +85,21 @@ def load_each(path: Path) -> tuple[tuple[Test, ...], list[ConfigurationError]]:
     return tuple(tests), problems
 
 
-def check_files(test: Test) -> None:
+def check_files(test: Test, *, remote: bool = False) -> None:
     """Read every file that a test refers to by a plain name.
+
+    Args:
+        test: The test.
+        remote: Whether files at an address are allowed; they are fetched when the test runs.
 
     Raises:
         ConfigurationError: One is missing or is not what the operation needs.
     """
-    for problem in file_problems(test):
+    for problem in file_problems(test, remote=remote):
         raise problem
 
 
-def file_problems(test: Test) -> Iterator[ConfigurationError]:
+def file_problems(test: Test, *, remote: bool = False) -> Iterator[ConfigurationError]:
     """Yield what is wrong with the files that a test refers to by plain names."""
     default = test.template is not False
     blocks = [(test.catch, default)]
@@ -104,19 +109,19 @@ def file_problems(test: Test) -> Iterator[ConfigurationError]:
     for block, template in blocks:
         for operation in block:
             try:
-                _check_file(operation, test, template=template)
+                _check_file(operation, test, template=template, remote=remote)
             except ConfigurationError as error:
                 yield error
 
 
-def _check_file(operation: Operation, test: Test, *, template: bool) -> None:
+def _check_file(operation: Operation, test: Test, *, template: bool, remote: bool) -> None:
     if isinstance(operation, Apply | Create | Patch | Update | Assert | Error):
         file, where = operation.ref.file, operation.where
     elif isinstance(operation, Delete):
         file, where = operation.file, operation.where
     else:
         return
-    if file is None or parse_marked(file) is not None:
+    if file is None or parse_marked(file) is not None or (remote and is_address(file)):
         return
     if operation.template is not None:
         template = operation.template

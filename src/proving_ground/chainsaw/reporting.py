@@ -108,6 +108,7 @@ class Surroundings:
         cleanup_limit: Seconds that the clean-up of one test may take; None: as the files say.
         values: What ``$values`` is bound to.
         shared: What the tests of the run share; None: each test has its own.
+        remote_files: Whether operations may name files at an ``http`` or ``https`` address.
     """
 
     run_id: str = ""
@@ -116,6 +117,7 @@ class Surroundings:
     cleanup_limit: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     shared: Shared | None = None
+    remote_files: bool = False
 
     def cut(self, seconds: float) -> float:
         """Return the length of an operation's wait."""

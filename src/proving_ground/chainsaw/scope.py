@@ -212,7 +212,15 @@ class Scope:
         """Return the objects, or trees, that an operation names: inline, or from its files."""
         evaluated = self.template if template is None else template
         return await self.evaluate(
-            lambda calls: load_resources(ref, self.directory, self.bindings, calls, tree=tree, template=evaluated)
+            lambda calls: load_resources(
+                ref,
+                self.directory,
+                self.bindings,
+                calls,
+                tree=tree,
+                template=evaluated,
+                remote=self.surroundings.remote_files,
+            )
         )
 
     async def rendered(self, obj: Mapping[str, Any], template: bool | None) -> dict[str, Any]:

@@ -113,6 +113,7 @@ def _add_running(parser: _TestParser) -> None:
         "--force-termination-grace-period", type=_duration, metavar="TIME", help="grace period of applied pods"
     )
     parser.add_argument("--namespace", metavar="NAME", help="one namespace for all tests")
+    _flag(parser, "--allow-remote-files", "ours: operations may name files at an http or https address")
     _flag(parser, "--template", "whether resources hold expressions (default: true)")
     for name in _TIMEOUTS:
         parser.add_argument(
@@ -254,6 +255,7 @@ def _choices(arguments: argparse.Namespace) -> Choices:
         values_files=tuple(Path(name) for name in _split(arguments.values)),
         set_values=tuple(arguments.set),
         set_strings=tuple(arguments.set_string),
+        remote_files=bool(arguments.allow_remote_files),
         pause=bool(arguments.pause_on_failure),
     )
 
@@ -298,6 +300,7 @@ def _add_lint(verbs: argparse._SubParsersAction[_TestParser]) -> None:
     parser.add_argument(
         "--ignore", action="append", default=[], metavar="CODE", help="warnings to leave out, with commas; repeatable"
     )
+    parser.add_argument("--allow-remote-files", action="store_true", help="files at an address are no refusal")
     parser.add_argument("--strict", action="store_true", help="exit code 1 where there are warnings")
     parser.set_defaults(run=_lint)
 
@@ -306,7 +309,12 @@ def _lint(arguments: argparse.Namespace) -> int:
     from proving_ground.chainsaw import lint  # noqa: PLC0415 - as above
 
     ignored = frozenset(_split(arguments.ignore))
-    found = lint.lint([Path(name) for name in arguments.directories or ["."]], arguments.test_file, ignored)
+    found = lint.lint(
+        [Path(name) for name in arguments.directories or ["."]],
+        arguments.test_file,
+        ignored,
+        remote=arguments.allow_remote_files,
+    )
     text = lint.as_json(found) if arguments.format == "json" else lint.as_text(found)
     sys.stdout.write(text)
     if found.refusals:

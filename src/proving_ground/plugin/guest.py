@@ -73,6 +73,7 @@ def choices_of(config: pytest.Config) -> Choices:
         kubeconfig=base / Path(kubeconfig).expanduser() if kubeconfig else None,
         overrides=Overrides(context=option.chainsaw_kube_context or ""),
         no_cluster=bool(option.chainsaw_no_cluster),
+        remote_files=bool(option.chainsaw_allow_remote_files),
         selectors=tuple(option.chainsaw_selector),
         shard_index=option.chainsaw_shard_index or 0,
         shard_count=option.chainsaw_shard_count or 0,

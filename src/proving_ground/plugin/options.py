@@ -157,6 +157,7 @@ _OPTIONS = (
     _Option("fail-fast", "start no Chainsaw test after one that failed", True, _FLAG),
     _Option("skip-delete", "leave what Chainsaw tests made", True, _FLAG),
     _Option("namespace", "one namespace for all Chainsaw tests", True, {"metavar": "NAME"}),
+    _Option("allow-remote-files", "Chainsaw tests may name files at an address", True, _FLAG),
     _Option("no-cluster", "run Chainsaw tests without a cluster", True, _FLAG),
 )
 

@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -224,6 +227,33 @@ def test_an_option_of_kubectl_reaches_the_client(command: Command) -> None:
 
     assert done.returncode == 3
     assert "nowhere" in done.stdout
+
+
+def test_a_file_at_an_address_is_taken_only_where_it_is_allowed(command: Command) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(command.folder / "served"))
+    command.file("served/map.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/map.yaml"
+        command.file("one/chainsaw-test.yaml", REMOTE, address=address)
+
+        refused, taken = command("one"), command("one", "--allow-remote-files")
+        server.shutdown()
+
+    assert refused.returncode == 3
+    assert "--allow-remote-files" in refused.stdout
+    assert taken.returncode == 0, taken.stdout
+
+
+REMOTE = """\
+apiVersion: chainsaw.kyverno.io/v1alpha1
+kind: Test
+metadata: {name: remote}
+spec:
+  steps:
+  - try:
+    - apply: {file: "%(address)s"}
+"""
 
 
 def test_an_interruption_cleans_up_and_is_exit_code_130(command: Command) -> None:
