@@ -12,6 +12,7 @@ import pytest
 from _pytest.runner import collect_one_node
 
 from proving_ground.chainsaw import report_files
+from proving_ground.chainsaw.binary import find_binary
 from proving_ground.chainsaw.choices import Choices, Session
 from proving_ground.chainsaw.discovery import find_test_files
 from proving_ground.chainsaw.items import ChainsawFile, ChainsawItem
@@ -64,6 +65,8 @@ def run(call: Call) -> int:
         raise ConfigurationError(
             f"no test file {session.discovery.test_file!r} below {roots}", hint="--test-file gives another name"
         )
+    if call.engine == "chainsaw":
+        find_binary()
     if not call.choices.no_cluster:
         call.choices.find_kubeconfig()
     screen = Screen(call.screen, colour=call.colour, quiet=call.quiet)

@@ -164,6 +164,7 @@ spec:
         (("--cluster=other",), 3, "expected NAME=KUBECONFIG"),
         (("--default-compiler=cel",), 3, "cel is not supported"),
         (("--pause-on-failure",), 3, "needs a terminal"),
+        (("--engine=chainsaw", "--no-cluster"), 3, "the chainsaw binary is not installed"),
         (("--engin=x",), 3, "--engin"),
         (("--test-file=other",), 3, "no test file 'other'"),
     ],
