@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from proving_ground.contracts.published import schemas
 from proving_ground.files import write_atomically
+from proving_ground.pages.chainsaw import chainsaw_support
 from proving_ground.pages.command_line import command_line
 from proving_ground.pages.roles import role_readme, roles_index
 from proving_ground.pages.stages import stages_table
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 def pages(project: Project) -> dict[Path, str]:
     """Return every generated page: absolute path -> text."""
+    from proving_ground.chainsaw.functions import FUNCTIONS  # noqa: PLC0415 - what the page tells about
+    from proving_ground.chainsaw.lookups import CLUSTER_FUNCTIONS  # noqa: PLC0415 - the same
+    from proving_ground.chainsaw.support import load_support  # noqa: PLC0415 - the same
     from proving_ground.contracts.stages import Stages  # noqa: PLC0415 - the contract, not its page
 
     reference = project.root / "docs/reference"
@@ -28,6 +32,9 @@ def pages(project: Project) -> dict[Path, str]:
     made = {reference / "schemas" / name: text for name, text in schemas().items()}
     made[reference / "stages-table.md"] = stages_table(load_yaml(project.root / "stages.yml", Stages))
     made[reference / "command-line.md"] = command_line()
+    shown = dict.fromkeys(sorted(FUNCTIONS), "unit/chainsaw/test_functions.py")
+    shown |= dict.fromkeys(sorted(CLUSTER_FUNCTIONS), "functions/of-the-cluster")
+    made[reference / "chainsaw-support.md"] = chainsaw_support(load_support(), shown)
     made[reference / "roles.md"] = roles_index(roles)
     made |= {role / "README.md": role_readme(role) for role in roles}
     made[reference / "suites.md"] = suites_index(suites)

@@ -379,12 +379,12 @@ def timeouts_are_ten_times_too_short(wrong: Any) -> None:
     wrong.be(Surroundings, "cut", lambda _self, seconds: seconds / 10)
 
 
-@noticed_by("timeouts/operation-shorter", "timeouts/operation-longer")
+@noticed_by("timeouts/operation-shorter", "timeouts/operation-longer", limit=3.0)
 def the_time_of_an_operation_is_ignored(wrong: Any) -> None:
     change_operations(wrong, timeout=None)
 
 
-@noticed_by("timeouts/step-shorter", "timeouts/step-longer")
+@noticed_by("timeouts/step-shorter", "timeouts/step-longer", limit=3.0)
 def the_times_of_a_step_are_ignored(wrong: Any) -> None:
     change_steps(wrong, timeouts=Timeouts())
 
@@ -394,7 +394,7 @@ def the_times_of_a_test_are_ignored(wrong: Any) -> None:
     change_tests(wrong, timeouts=Timeouts())
 
 
-@noticed_by("timeouts/step-shorter", "timeouts/test-shorter")
+@noticed_by("timeouts/step-shorter", "timeouts/test-shorter", limit=3.0)
 def outer_times_come_before_inner_ones(wrong: Any) -> None:
     wrong.around(Timeouts, "over", lambda right, inner, outer: right(outer, inner))
 
