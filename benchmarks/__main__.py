@@ -1,7 +1,7 @@
-"""Runs measurements by name, all of them without one: `nox -s benchmark -- engine stages --json figures`.
+"""Runs measurements by name, all of them without one: `nox -s benchmark -- engine scale stages --json figures`.
 
 The engine is measured on a simulated platform that is made for it and removed again, unless --kubeconfig
-names a cluster.
+names a cluster; scale on one of 250 nodes, which takes some minutes.
 """
 
 from __future__ import annotations
@@ -15,28 +15,48 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import scale
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-NAMES = ("engine", "stages")
+NAMES = ("engine", "scale", "stages")
 RUN_ID = "benchmark"
 
 
 @contextlib.contextmanager
-def simulated_cluster() -> Iterator[str]:
-    """Make a platform as a user makes one, give its kubeconfig, and remove it."""
+def simulated_platform(variables: dict[str, object] | None = None) -> Iterator[Path]:
+    """Make a platform as a user makes one, give its platform.json, and remove it."""
     program = [sys.executable, "-m", "proving_ground"]
     with tempfile.TemporaryDirectory() as folder:
         run = [*program, "run", "pre_merge", "--only", "platform", "--keep", "--run-id", RUN_ID, "--artifacts", folder]
+        run += ["--extra-vars", json.dumps(variables)] if variables else []
         made = subprocess.run(run, cwd=HERE.parent, capture_output=True, text=True, check=False)
         try:
             if made.returncode != 0:
                 sys.exit(f"no platform could be made:\n{made.stdout[-3000:]}{made.stderr}")
-            platform = json.loads((Path(folder) / RUN_ID / "platform.json").read_text())
-            yield platform["clusters"]["default"]["kubeconfig"]
+            yield Path(folder) / RUN_ID / "platform.json"
         finally:
             subprocess.run([*program, "clean", RUN_ID], cwd=HERE.parent, capture_output=True, check=False)
+
+
+@contextlib.contextmanager
+def simulated_cluster() -> Iterator[str]:
+    """Give the kubeconfig of such a platform."""
+    with simulated_platform() as platform:
+        yield json.loads(platform.read_text())["clusters"]["default"]["kubeconfig"]
+
+
+@contextlib.contextmanager
+def large_platform() -> Iterator[Path]:
+    """Give the platform.json of one with 250 nodes, whose engine knows 500 models."""
+    with tempfile.TemporaryDirectory() as folder:
+        models = Path(folder) / "models.csv"
+        models.write_text(scale.table(max(scale.MODELS)))
+        nodes = {"mi300x": scale.NODES}
+        with simulated_platform({"simulated_nodes_counts": nodes, "aim_engine_models_csv": str(models)}) as platform:
+            yield platform
 
 
 def measure(name: str, *options: str) -> int:
@@ -67,10 +87,10 @@ def main() -> int:
     codes = []
     if "engine" in names:
         with contextlib.nullcontext(arguments.kubeconfig) if arguments.kubeconfig else simulated_cluster() as cluster:
-            codes += [
-                measure("engine", "--kubeconfig", cluster, "--parallel", parallel, *to_json(f"engine-{parallel}"))
-                for parallel in ("4", "50")
-            ]
+            codes.append(measure("engine", "--kubeconfig", cluster, *to_json("engine")))
+    if "scale" in names:
+        with large_platform() as platform:
+            codes.append(measure("scale", "--platform", str(platform), *to_json("scale")))
     if "stages" in names:
         codes.append(measure("stages", "--rounds", arguments.rounds, *to_json("stages")))
     return next((code for code in codes if code), 0)

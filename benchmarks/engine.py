@@ -4,9 +4,10 @@ Each test is what the AIM templates generate: apply, error, assert. The services
 own; a controller in a process of its own makes each ready that many seconds after it was created, so that what is
 measured beyond ``tests / parallel * seconds`` is the engine's.
 
-The engine is measured as it is used, under pytest with the plugin; ``--runner library`` leaves both out.
+The engine is measured as it is used, under pytest with the plugin. Where the chainsaw binary is on PATH, it runs the
+same tests; what it took elsewhere is shown, too, and marked so.
 
-    python benchmarks/engine.py --kubeconfig FILE [--tests 50] [--parallel 4] [--seconds 1.0] [--json FILE]
+    python benchmarks/engine.py --kubeconfig FILE [--tests 50] [--parallel 4 16 50] [--seconds 1.0] [--json FILE]
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
+import functools
 import json
 import math
 import os
@@ -23,11 +25,23 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import engine_events
 from engine_controller import API_VERSION, GROUP, KIND
 
-LIMITS = {"to_last_verdict": 17.0, "engine_cpu": 5.0, "cleanup_after_verdict": 10.0}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Path(__file__).parent
+TESTS = 50
+LIMITS = {4: {"to_last_verdict": 17.0, "engine_cpu": 5.0, "cleanup_after_verdict": 10.0}}
+CHAINSAW_ELSEWHERE: dict[int, dict[str, float]] = {
+    4: {"wall": 82.0, "cpu": 4.4},
+    16: {"wall": 26.4},
+    50: {"wall": 12.7},
+}
+"""Tests at once -> seconds that chainsaw took for the same tests on a machine of the same kind: not measured here."""
 CRD: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
@@ -110,29 +124,6 @@ def generate(folder: Path, count: int) -> None:
     )
 
 
-async def run_library(folder: Path, kubeconfig: Path, parallel: int) -> dict[str, Any]:
-    """What the engine's own process does: collect, connect, run."""
-    from proving_ground.chainsaw.loader import load_tests  # noqa: PLC0415  # only the measured process pays for it
-    from proving_ground.chainsaw.run import run_tests  # noqa: PLC0415
-    from proving_ground.kube import Cluster  # noqa: PLC0415
-
-    files = sorted(folder.glob("*/chainsaw-test.yaml"))  # noqa: ASYNC240  # nothing else runs yet
-    tests = [test for file in files for test in load_tests(file)]
-    async with Cluster.connect(kubeconfig) as cluster:
-        started = time.monotonic()
-        results = await run_tests(tests, cluster, parallel=parallel, root=folder)
-        return {
-            "outcomes": {
-                outcome: sum(r.outcome == outcome for r in results) for outcome in {r.outcome for r in results}
-            },
-            "first_failure": next((r.message for r in results if r.outcome != "passed"), ""),
-            "to_last_verdict": max(r.verdict_at for r in results) - started,
-            "cleanup_after_verdict": max(r.ended_at for r in results) - max(r.verdict_at for r in results),
-            "slowest_verdict": max(r.report.metrics.get("seconds_to_verdict", 0) for r in results),
-            "requests": cluster.requests,
-        }
-
-
 async def prepare(kubeconfig: Path) -> None:
     from proving_ground.kube import Cluster, Reference  # noqa: PLC0415
 
@@ -157,7 +148,8 @@ async def tidy(kubeconfig: Path) -> None:
         await cluster.delete(Reference("apiextensions.k8s.io/v1", "CustomResourceDefinition", CRD["metadata"]["name"]))
 
 
-def pytest_command(options: argparse.Namespace, folder: Path) -> list[str]:
+def pytest_command(options: argparse.Namespace, parallel: int, folder: Path) -> list[str]:
+    """Return the command of the engine as it is used: pytest, with a probe."""
     platform = {
         "run_id": "benchmark",
         "inventory": "existing",
@@ -169,62 +161,49 @@ def pytest_command(options: argparse.Namespace, folder: Path) -> list[str]:
     (folder / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-q", "-c", str(folder / "pytest.ini"), "-p", "no:cacheprovider"]
     command += ["--platform", str(folder / "platform.json"), "--events", str(folder / "events.jsonl")]
-    return [*command, "--parallel", str(options.parallel), str(folder)]
+    command += ["-p", "engine_probe", "--probe", str(folder / "probe.json")]
+    return [*command, "--parallel", str(parallel), str(folder)]
 
 
-def read_events(file: Path) -> dict[str, Any]:
-    """Return the figures of the library's own run from the event log of the plugin."""
-    events = [json.loads(line) for line in file.read_text().splitlines()]
-    started = {e["check"]: dt.datetime.fromisoformat(e["time"]) for e in events if e["event"] == "started"}
-    ended = {e["check"]: e for e in events if e["event"] == "ended"}
-    first = min(started.values())
-    verdicts = [
-        (started[c] - first).total_seconds() + e["metrics"].get("seconds_to_verdict", 0) for c, e in ended.items()
-    ]
-    last = max((dt.datetime.fromisoformat(e["time"]) - first).total_seconds() for e in ended.values())
-    outcomes = [e["outcome"] for e in ended.values()]
-    return {
-        "outcomes": {outcome: outcomes.count(outcome) for outcome in set(outcomes)},
-        "first_failure": next((e["detail"] for e in ended.values() if e["outcome"] != "passed"), ""),
-        "to_last_verdict": max(verdicts),
-        "cleanup_after_verdict": last - max(verdicts),
-        "slowest_verdict": max(e["metrics"].get("seconds_to_verdict", 0) for e in ended.values()),
-        "requests": None,
-    }
-
-
-def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def measure(options: argparse.Namespace, parallel: int, folder: Path) -> dict[str, Any]:
     """Run the engine in a process of its own; its CPU time is the kernel's count, start of Python included."""
-    command = [sys.executable, __file__, "--engine-process", str(folder)]
-    command += ["--kubeconfig", str(options.kubeconfig), "--parallel", str(options.parallel)]
-    if options.runner == "pytest":
-        command = pytest_command(options, folder)
-    before = os.times()
-    started = time.monotonic()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=600)
+    generate(folder, options.tests)
+    command = pytest_command(options, parallel, folder)
+    path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
+    load, before, started = os.getloadavg()[0], os.times(), time.monotonic()
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=False, timeout=600, env=os.environ | {"PYTHONPATH": path}
+    )
     wall, after = time.monotonic() - started, os.times()
     if done.returncode > 1:
         raise SystemExit(f"the engine's process ended with {done.returncode}:\n{done.stdout}")
-    figures: dict[str, Any]
-    if options.runner == "pytest":
-        figures = read_events(folder / "events.jsonl")
-    else:
-        figures = json.loads(done.stdout.splitlines()[-1])
-    figures["engine_cpu"] = after.children_user + after.children_system - before.children_user - before.children_system
-    figures["wall"] = wall
-    return figures
+    probe = json.loads((folder / "probe.json").read_text())
+    figures = engine_events.read(folder / "events.jsonl")
+    limit = math.ceil(options.tests / parallel) * options.seconds
+    return figures | {
+        "tests": options.tests,
+        "parallel": parallel,
+        "service_seconds": options.seconds,
+        "load": load,
+        "wall": wall,
+        "theoretical_limit": limit,
+        "beyond": figures["to_last_verdict"] - limit,
+        "engine_cpu": after.children_user + after.children_system - before.children_user - before.children_system,
+        "peak_rss": probe["ended"]["peak_rss_mb"],
+        "requests": probe["requests"],
+        "chainsaw_elsewhere": CHAINSAW_ELSEWHERE.get(parallel) if options.tests == TESTS else None,
+        "chainsaw": peer(options, parallel, folder),
+    }
 
 
-def peer(options: argparse.Namespace, folder: Path) -> dict[str, float] | None:
+def peer(options: argparse.Namespace, parallel: int, folder: Path) -> dict[str, float] | None:
     """Run the same tests with the chainsaw binary, where it is installed; its wall and CPU seconds."""
     program = shutil.which("chainsaw")
     if program is None:
         return None
-    command = [program, "test", str(folder), "--parallel", str(options.parallel)]
-    command += ["--config", str(folder / ".chainsaw.yaml")]
+    command = [program, "test", str(folder), "--parallel", str(parallel), "--config", str(folder / ".chainsaw.yaml")]
     environment = os.environ | {"KUBECONFIG": str(options.kubeconfig.resolve())}
-    before = os.times()
-    started = time.monotonic()
+    before, started = os.times(), time.monotonic()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=1800)
     wall, after = time.monotonic() - started, os.times()
     if done.returncode != 0:
@@ -233,71 +212,77 @@ def peer(options: argparse.Namespace, folder: Path) -> dict[str, float] | None:
     return {"wall": wall, "cpu": cpu}
 
 
-def report(options: argparse.Namespace, figures: dict[str, Any]) -> None:
-    limit = math.ceil(options.tests / options.parallel) * options.seconds
-    figures |= {
-        "tests": options.tests,
-        "parallel": options.parallel,
-        "service_seconds": options.seconds,
-        "theoretical_limit": limit,
-        "runner": options.runner,
-        "requests_per_test": figures["requests"] and round(figures["requests"] / options.tests, 1),
-        "limits": LIMITS,
-    }
-    rows = [
-        ("tests", f"{options.tests}, {options.parallel} in parallel, services ready after {options.seconds:g} s", ""),
-        ("outcomes", ", ".join(f"{count} {outcome}" for outcome, count in sorted(figures["outcomes"].items())), ""),
-        ("theoretical limit", f"{limit:.1f} s", ""),
-        ("to the last verdict", f"{figures['to_last_verdict']:.1f} s", "to_last_verdict"),
-        ("clean-up verified after", f"{figures['cleanup_after_verdict']:.1f} s more", "cleanup_after_verdict"),
-        ("CPU of the engine's process", f"{figures['engine_cpu']:.1f} s", "engine_cpu"),
-        ("whole process", f"{figures['wall']:.1f} s", ""),
-    ]
-    if figures["requests"]:
-        rows.append(("API requests per test", f"{figures['requests_per_test']}", ""))
-    for name, value, key in rows:
-        goal = f"goal {LIMITS[key]:g} s: {'met' if figures[key] <= LIMITS[key] else 'MISSED'}" if key else ""
-        print(f"{name:<28}{value:<50}{goal}".rstrip())
-    other = figures["chainsaw"]
-    beside = f"{other['wall']:.1f} s, CPU {other['cpu']:.1f} s" if other else "not installed here"
-    print(f"{'chainsaw, whole process':<28}{beside}")
-    if figures["first_failure"]:
-        print(figures["first_failure"], file=sys.stderr)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+def report(runs: list[dict[str, Any]]) -> None:
+    """Print the figures of each number of tests at once beside those of chainsaw, and whether goals were met."""
+    first = runs[0]
+    print(f"{first['tests']} tests, services ready after {first['service_seconds']:g} s")
+
+    def row(name: str, cell: Callable[[dict[str, Any]], str]) -> None:
+        print(f"{name:<40}" + "".join(f"{cell(run):>12}" for run in runs))
+
+    def elsewhere(run: dict[str, Any], key: str) -> str:
+        seconds = (run["chainsaw_elsewhere"] or {}).get(key)
+        return "-" if seconds is None else f"{seconds:.1f}"
+
+    row("in parallel", lambda run: str(run["parallel"]))
+    row("passed", lambda run: str(run["outcomes"].get("passed", 0)))
+    row("least possible, s", lambda run: f"{run['theoretical_limit']:.1f}")
+    row("to the last verdict, s", lambda run: f"{run['to_last_verdict']:.1f}")
+    row("  beyond the least possible, s", lambda run: f"{run['beyond']:.1f}")
+    row("clean-up verified after, s more", lambda run: f"{run['cleanup_after_verdict']:.1f}")
+    row("whole process, s", lambda run: f"{run['wall']:.1f}")
+    row("CPU of the engine's process, s", lambda run: f"{run['engine_cpu']:.1f}")
+    row("peak memory of the process, MiB", lambda run: f"{run['peak_rss']:.0f}")
+    row("load average before", lambda run: f"{run['load']:.1f}")
+    row("API requests per test", lambda run: f"{sum(run['requests'].values()) / run['tests']:.2f}")
+    for request in sorted({request for run in runs for request in run["requests"]}):
+        row(f"  {request}", functools.partial(_share, request))
+    if any(run["chainsaw"] for run in runs):
+        row("chainsaw here, whole process, s", lambda run: f"{run['chainsaw']['wall']:.1f}")
+        row("chainsaw here, CPU, s", lambda run: f"{run['chainsaw']['cpu']:.1f}")
+    else:
+        print("chainsaw here                           not installed")
+    row("chainsaw, s (measured elsewhere)", lambda run: elsewhere(run, "wall"))
+    row("chainsaw, CPU, s (measured elsewhere)", lambda run: elsewhere(run, "cpu"))
+    for run in runs:
+        for name, limit in LIMITS.get(run["parallel"], {}).items() if run["tests"] == TESTS else ():
+            told = "met" if run[name] <= limit else "MISSED"
+            print(f"goal at {run['parallel']} in parallel: {name.replace('_', ' ')} within {limit:g} s: {told}")
+        if run["first_failure"]:
+            print(run["first_failure"], file=sys.stderr)
+
+
+def _share(request: str, run: dict[str, Any]) -> str:
+    return f"{run['requests'].get(request, 0) / run['tests']:.2f}"
 
 
 def main() -> int:
+    """Measure each number of tests at once."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kubeconfig", type=Path, required=True, help="any cluster on which you may define a kind")
-    parser.add_argument("--tests", type=int, default=50)
-    parser.add_argument("--parallel", type=int, default=4)
+    parser.add_argument("--tests", type=int, default=TESTS)
+    parser.add_argument("--parallel", type=int, nargs="+", default=list(CHAINSAW_ELSEWHERE))
     parser.add_argument("--seconds", type=float, default=1.0, help="time until a service is ready")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    parser.add_argument("--runner", choices=("pytest", "library"), default="pytest")
-    parser.add_argument("--engine-process", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.engine_process:
-        print(json.dumps(asyncio.run(run_library(options.engine_process, options.kubeconfig, options.parallel))))
-        return 0
     asyncio.run(prepare(options.kubeconfig))
-    controller = [sys.executable, str(Path(__file__).with_name("engine_controller.py"))]
+    controller = [sys.executable, str(HERE / "engine_controller.py")]
     controller += ["--kubeconfig", str(options.kubeconfig), "--seconds", str(options.seconds)]
-    with (
-        tempfile.TemporaryDirectory(prefix="engine-benchmark-") as scratch,
-        subprocess.Popen(controller, stdout=subprocess.PIPE, text=True) as process,
-    ):
+    runs = []
+    with subprocess.Popen(controller, stdout=subprocess.PIPE, text=True) as process:
         try:
             if process.stdout is None or process.stdout.readline() != "ready\n":
                 raise SystemExit("the benchmark's controller did not start")
-            generate(Path(scratch), options.tests)
-            figures = measure(options, Path(scratch))
-            figures["chainsaw"] = peer(options, Path(scratch))
+            for parallel in options.parallel:
+                with tempfile.TemporaryDirectory(prefix="engine-benchmark-") as scratch:
+                    runs.append(measure(options, parallel, Path(scratch)))
         finally:
             process.terminate()
             asyncio.run(tidy(options.kubeconfig))
-    report(options, figures)
-    return 0 if figures["outcomes"] == {"passed": options.tests} else 1
+    report(runs)
+    if options.json:
+        options.json.write_text(json.dumps({"benchmark": "engine", "runs": runs}, indent=2, sort_keys=True) + "\n")
+    return 0 if all(run["outcomes"] == {"passed": options.tests} for run in runs) else 1
 
 
 if __name__ == "__main__":

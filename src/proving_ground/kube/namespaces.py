@@ -24,9 +24,9 @@ FAULTY_LABEL = "proving.ground/faulty"
 REMOVAL_SECONDS = 60.0
 _LETTERS = string.ascii_lowercase + string.digits
 _NAME_ATTEMPTS = 5
-_REMOVED_AT_ONCE = 48
+_REMOVED_AT_ONCE = 56
 """Kubernetes leaves a namespace alone for 5 s before it looks, then works at 10 at once: more only spend time there."""
-_WAITING_AT_MOST = 32
+_WAITING_AT_MOST = 8
 
 
 class Removals:

@@ -23,6 +23,7 @@ from proving_ground.kube import (
 )
 from proving_ground.kube.deadlines import within
 from proving_ground.kube.following import Followers, Following
+from proving_ground.kube.namespaces import _REMOVED_AT_ONCE as AT_ONCE
 from proving_ground.kube.testing import WIDGET, Answer, MemoryApi
 
 if TYPE_CHECKING:
@@ -338,16 +339,16 @@ def test_an_event_is_told_only_to_those_whom_it_may_concern() -> None:
 def test_namespaces_are_removed_some_at_once_and_made_only_when_few_wait_to_go() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         api.keep_namespaces = True
-        for number in range(90):
+        for number in range(AT_ONCE + 20):
             api.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"n{number}"}})
-        removing = [asyncio.create_task(remove_namespace(cluster, f"n{n}", timeout=30)) for n in range(90)]
+        removing = [asyncio.create_task(remove_namespace(cluster, f"n{n}", timeout=30)) for n in range(AT_ONCE + 20)]
         made = asyncio.create_task(create_namespace(cluster, "new"))
-        await until(lambda: api.count("DELETE") >= 48)
+        await until(lambda: api.count("DELETE") >= AT_ONCE)
         await asyncio.sleep(0.05)
-        assert api.count("DELETE") == 48
-        assert api.count("POST") == 0, "42 wait to go"
+        assert api.count("DELETE") == AT_ONCE
+        assert api.count("POST") == 0, "20 wait to go"
         api.keep_namespaces = False
-        for number in range(48):
+        for number in range(AT_ONCE):
             api.remove("Namespace", f"n{number}")
         await asyncio.gather(made, *removing)
         left = {each["metadata"]["name"] for each in api.all("Namespace")}
@@ -390,10 +391,10 @@ def test_a_removal_that_takes_too_long_names_what_holds_the_object() -> None:
 def test_a_namespace_whose_wait_was_cancelled_leaves_its_turn() -> None:
     async def scenario(api: MemoryApi, cluster: Cluster) -> None:
         api.keep_namespaces = True
-        for number in range(90):
+        for number in range(AT_ONCE + 20):
             api.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"n{number}"}})
-        removing = [asyncio.create_task(remove_namespace(cluster, f"n{n}", timeout=30)) for n in range(90)]
-        await until(lambda: api.count("DELETE") >= 48)
+        removing = [asyncio.create_task(remove_namespace(cluster, f"n{n}", timeout=30)) for n in range(AT_ONCE + 20)]
+        await until(lambda: api.count("DELETE") >= AT_ONCE)
         for task in removing:
             task.cancel()
         await asyncio.gather(*removing, return_exceptions=True)
