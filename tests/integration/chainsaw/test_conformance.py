@@ -36,7 +36,7 @@ CORPUS = Path(__file__).parent / "conformance"
 CASES = load_corpus(CORPUS)
 ENGINE = (sys.executable, "-m", "proving_ground", "chainsaw")
 BINARY = shutil.which("chainsaw")
-AT_ONCE = 4
+AT_ONCE = 12  # processes that mostly wait
 REPORT = "report"
 
 

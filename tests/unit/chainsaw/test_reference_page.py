@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from proving_ground.chainsaw import loader, operation_fields
 from proving_ground.chainsaw.functions import FUNCTIONS
 from proving_ground.chainsaw.lookups import CLUSTER_FUNCTIONS
 
@@ -17,22 +16,6 @@ def test_the_page_lists_every_function_and_no_other() -> None:
     listed = {name for part in re.findall(r"`([a-z0-9_\s]+)`", lists) for name in part.split()}
 
     assert listed == {*FUNCTIONS, *CLUSTER_FUNCTIONS}
-
-
-def test_the_page_names_every_field_of_tests_and_steps() -> None:
-    fields = PAGE.split("### Test")[1].split("### Operations")[0]
-
-    missing = [name for name in (*loader._TEST_FIELDS, *loader._STEP_FIELDS) if f"`{name}`" not in fields]
-
-    assert missing == []
-
-
-def test_the_page_names_every_operation() -> None:
-    operations = PAGE.split("### Operations")[1].split("### Configuration")[0]
-
-    missing = [name for name in operation_fields._READERS if f"`{name}`" not in operations]
-
-    assert missing == []
 
 
 def test_the_tests_that_the_page_names_exist() -> None:
