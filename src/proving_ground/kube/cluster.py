@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from proving_ground.kube.connection import PATIENCE, Connection
 from proving_ground.kube.discovery import Discovery, UnknownKindError
-from proving_ground.kube.errors import ConflictError, NotFoundError
+from proving_ground.kube.errors import ApiError, ConflictError, NotFoundError
 from proving_ground.kube.kubeconfig import with_context
 from proving_ground.kube.namespaces import Removals
 from proving_ground.kube.overrides import Overrides
@@ -274,12 +274,17 @@ class Cluster(Waits):
         reference = Reference.of(obj)
         if not reference.name:
             return await self.create(obj, namespace=namespace, dry_run=dry_run), True
+        place = Reference(reference.api_version, reference.kind, reference.name, reference.namespace or namespace)
         for attempt in range(_CONFLICT_RETRIES):
             try:
                 return await self._create(obj, namespace, dry_run=dry_run, repeatable=True), True
             except ConflictError:
                 pass
-            place = Reference(reference.api_version, reference.kind, reference.name, reference.namespace or namespace)
+            except NotFoundError:
+                raise
+            except ApiError:  # part of an object is no object, but can be merged: the API server looks last for it
+                if await self.get(place.api_version, place.kind, place.name, place.namespace) is None:
+                    raise
             try:
                 return await self.patch(place, obj, dry_run=dry_run), False
             except (NotFoundError, ConflictError):

@@ -62,6 +62,20 @@ def test_apply_creates_and_then_merges() -> None:
     run(scenario)
 
 
+def test_apply_merges_part_of_an_object_that_could_not_be_created() -> None:
+    async def scenario(api: MemoryApi, cluster: Cluster) -> None:
+        await cluster.create(widget(spec={"selector": "a", "size": 1}))
+        invalid = {"reason": "Invalid", "message": "spec.selector: Required value"}
+        api.answers = lambda method, _p: Answer(422, json=invalid) if method == "POST" else None
+        found, created = await cluster.apply(widget(spec={"size": 2}))
+        assert not created
+        assert found["spec"] == {"selector": "a", "size": 2}
+        with pytest.raises(ApiError, match="Required value"):
+            await cluster.apply(widget("another", spec={"size": 2}))
+
+    run(scenario)
+
+
 def test_update_replaces_and_refuses_what_has_changed_or_is_not_there() -> None:
     async def scenario(_api: MemoryApi, cluster: Cluster) -> None:
         first = await cluster.create(widget("a", spec={"x": 1, "y": 1}))
