@@ -130,7 +130,7 @@ def test_a_kubeconfig_is_found_as_kubectl_finds_it(tmp_path: Path, monkeypatch: 
 
 
 def test_no_kubeconfig_is_no_cluster() -> None:
-    with pytest.raises(InfrastructureError, match="no cluster: there is no kubeconfig at ~/.kube/config"):
+    with pytest.raises(InfrastructureError, match=r"no cluster: there is no kubeconfig at ~/\.kube/config"):
         Choices().find_kubeconfig()
 
 
