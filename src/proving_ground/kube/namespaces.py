@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import secrets
 import string
@@ -39,32 +40,48 @@ class Removals:
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(_REMOVED_AT_ONCE)
         self._waiting = 0
-        self._room = asyncio.Event()
-        self._room.set()
+        self._removing = 0
+        self._makers: collections.deque[asyncio.Future[None]] = collections.deque()
 
     async def room(self) -> None:
-        """Wait until few removals wait for their turn."""
-        await self._room.wait()
+        """Wait until few removals wait for their turn; then one may go on for each that ends."""
+        if self._waiting < _WAITING_AT_MOST and not self._makers:
+            return
+        maker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._makers.append(maker)
+        await maker
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn, and hold it while the context lasts."""
-        self._note(1)
+        self._waiting += 1
         try:
             await self._turns.acquire()
-        finally:
-            self._note(-1)
+        except BaseException:
+            self._waiting -= 1
+            self._let_go_on()
+            raise
+        self._waiting -= 1
+        self._removing += 1
         try:
             yield
         finally:
+            self._removing -= 1
             self._turns.release()
+            self._let_go_on()
 
-    def _note(self, more: int) -> None:
-        self._waiting += more
-        if self._waiting < _WAITING_AT_MOST:
-            self._room.set()
-        else:
-            self._room.clear()
+    def _let_go_on(self) -> None:
+        """Let those go on who want to make a namespace: one for the one that went, more where turns are free."""
+        if self._waiting >= _WAITING_AT_MOST:
+            return
+        count = 1 if self._waiting else max(1, _REMOVED_AT_ONCE - self._removing)
+        if not self._waiting and not self._removing:
+            count = len(self._makers)  # nothing is left that could let them go on later
+        while count and self._makers:
+            maker = self._makers.popleft()
+            if not maker.done():  # else it was cancelled
+                maker.set_result(None)
+                count -= 1
 
 
 def random_name(prefix: str) -> str:

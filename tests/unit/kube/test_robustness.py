@@ -24,6 +24,7 @@ from proving_ground.kube import (
 from proving_ground.kube.deadlines import within
 from proving_ground.kube.following import Followers, Following
 from proving_ground.kube.namespaces import _REMOVED_AT_ONCE as AT_ONCE
+from proving_ground.kube.namespaces import Removals
 from proving_ground.kube.testing import WIDGET, Answer, MemoryApi
 
 if TYPE_CHECKING:
@@ -355,6 +356,38 @@ def test_namespaces_are_removed_some_at_once_and_made_only_when_few_wait_to_go()
         assert left == {"ns", (await made)["metadata"]["name"]}
 
     run(scenario)
+
+
+def test_those_who_wait_to_make_a_namespace_go_on_one_for_each_that_is_gone() -> None:
+    async def scenario() -> None:
+        removals, gone, made = Removals(), [asyncio.Event() for _ in range(AT_ONCE + 20)], 0
+
+        async def remove(until_gone: asyncio.Event) -> None:
+            async with removals.turn():
+                await until_gone.wait()
+
+        async def make() -> None:
+            nonlocal made
+            await removals.room()
+            made += 1
+
+        removing = [asyncio.create_task(remove(each)) for each in gone]
+        await asyncio.sleep(0)
+        makers = [asyncio.create_task(make()) for _ in range(200)]
+        seen = []
+        await asyncio.sleep(0)
+        makers.pop(0).cancel()
+        for each, task in zip(gone, removing, strict=True):
+            each.set()
+            await task
+            await asyncio.sleep(0)
+            seen.append(made)
+        assert seen[:13] == [0] * 13, "20 wait, then 19, ..."
+        assert seen[13:20] == list(range(1, 8)), "few wait: one for one"
+        assert seen[-1] == 199, "none is forgotten"
+        await asyncio.gather(*makers)
+
+    asyncio.run(scenario())
 
 
 def test_a_removal_that_the_watch_tells_costs_one_request() -> None:
