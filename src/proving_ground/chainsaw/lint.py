@@ -234,13 +234,22 @@ def as_text(findings: Findings) -> str:
     lines = [f"refused {_shown(error)}" for error in findings.refusals]
     for warning in findings.warnings:
         hint = f" ({warning.hint})" if warning.hint else ""
-        lines.append(f"warning {place(warning.where)}: {warning.what}{hint} [{warning.code}]")
-    counts = [f"{findings.files} test files", f"{findings.tests} tests", f"{len(findings.refusals)} refused"]
-    return "\n".join([*lines, ", ".join([*counts, f"{len(findings.warnings)} warnings"])]) + "\n"
+        lines.append(f"warning {_from_here(str(warning.where))}: {warning.what}{hint} [{warning.code}]")
+    refused = f"{len(findings.refusals)} refused"
+    counts = [_counted(findings.files, "test file"), _counted(findings.tests, "test"), refused]
+    return "\n".join([*lines, ", ".join([*counts, _counted(len(findings.warnings), "warning")])]) + "\n"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _shown(error: ConfigurationError) -> str:
-    return str(error).replace(f"{Path.cwd()}{os.sep}", "")
+    return _from_here(str(error))
+
+
+def _from_here(text: str) -> str:
+    return text.replace(f"{Path.cwd()}{os.sep}", "")
 
 
 def as_json(findings: Findings) -> str:

@@ -247,7 +247,7 @@ def _resource(operation: Operation, resource: Resource, test: Test) -> Iterator[
         yield Surprise(
             "exists-only",
             where,
-            f"holds as soon as a {obj.get('kind')} {name_of(obj)} exists",
+            f"holds as soon as a {obj.get('kind')} {name_of(obj) or 'of any name'} exists",
             "say what it has to be like",
         )
     yield from _tree(obj, "", where)

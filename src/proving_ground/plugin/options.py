@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import os
 import shlex
 from dataclasses import dataclass, field
@@ -192,11 +193,10 @@ def add_free_names(parser: pytest.Parser) -> None:
 def _verifies(arguments: Sequence[str]) -> bool:
     """Return whether the command line names a platform to verify; another plugin's --platform names no JSON file."""
     words = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(str, arguments)]
-    following = [*words[1:], ""]
     return any(
         (word == "--platform" and after.endswith(".json"))
         or (word.startswith("--platform=") and word.endswith(".json"))
-        for word, after in zip(words, following, strict=True)
+        for word, after in itertools.pairwise([*words, ""])
     )
 
 

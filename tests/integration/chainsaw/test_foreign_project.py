@@ -139,6 +139,22 @@ def test_chainsaw_tests_run_beside_ordinary_ones_which_do_not_change(project: Pr
     }
 
 
+def test_pytest_alone_runs_them(project: Project) -> None:
+    project.chainsaw("a")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest"],
+        cwd=project.folder,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
 def test_a_failure_is_told_as_the_engine_tells_it(project: Project) -> None:
     project.file("fails/chainsaw-test.yaml", FAILS)
 
