@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proving_ground.chainsaw.conformance import Place, load_corpus, problems, run_cases
+from proving_ground.chainsaw.execution import TestRun
 from proving_ground.kube.testing import MemoryApi
 
 collect_ignore = ["conformance"]  # test_conformance.py runs them
@@ -69,6 +71,24 @@ class Wrong:
             return instead(right, *arguments, **keywords)
 
         self.be(owner, name, wrong)
+
+    def change_tests(self, **changes: Any) -> None:
+        """Run tests as if their files said something else."""
+
+        def instead(right: Any, run: Any, test: Any, configuration: Any, *others: Any, **keywords: Any) -> None:
+            right(run, replace(test, **changes), configuration, *others, **keywords)
+
+        self.around(TestRun, "__init__", instead)
+
+    def change_steps(self, **changes: Any) -> None:
+        """The same for steps."""
+        self.around(TestRun, "_run_step", lambda right, run, step, *rest: right(run, replace(step, **changes), *rest))
+
+    def change_operations(self, **changes: Any) -> None:
+        """The same for operations."""
+        self.around(
+            TestRun, "_run_operation", lambda right, run, one, *rest: right(run, replace(one, **changes), *rest)
+        )
 
 
 @pytest.fixture

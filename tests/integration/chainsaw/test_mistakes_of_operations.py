@@ -155,7 +155,7 @@ def patch_and_update_create(wrong: Any) -> None:
     wrong.around(writing, "_send", instead)
 
 
-@noticed_by("operations/delete-waits", "structure/cleanup-is-verified", "timeouts/delete", "timeouts/cleanup-of-a-step")
+@noticed_by("operations/delete-waits", "structure/cleanup-is-verified", "timeouts/delete")
 def deletions_are_not_waited_for(wrong: Any) -> None:
     async def nothing(*_arguments: Any, **_keywords: Any) -> None: ...
 

@@ -11,34 +11,12 @@ import pytest
 from proving_ground.chainsaw import fields, loader, namespacing, run
 from proving_ground.chainsaw.cleanup import Cleaner
 from proving_ground.chainsaw.execution import TestRun
-from proving_ground.chainsaw.model import Timeouts
-from proving_ground.chainsaw.reporting import Surroundings
 from proving_ground.chainsaw.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 noticed_by = pytest.mark.noticed_by
-
-
-def change_tests(wrong: Any, **changes: Any) -> None:
-    """Run tests as if their files said something else."""
-
-    def instead(right: Any, self: Any, test: Any, configuration: Any, *others: Any, **keywords: Any) -> None:
-        right(self, replace(test, **changes), configuration, *others, **keywords)
-
-    wrong.around(TestRun, "__init__", instead)
-
-
-def change_steps(wrong: Any, **changes: Any) -> None:
-    wrong.around(TestRun, "_run_step", lambda right, self, step, *rest: right(self, replace(step, **changes), *rest))
-
-
-def change_operations(wrong: Any, **changes: Any) -> None:
-    def instead(right: Any, self: Any, operation: Any, *rest: Any) -> Any:
-        return right(self, replace(operation, **changes), *rest)
-
-    wrong.around(TestRun, "_run_operation", instead)
 
 
 def leave_out(wrong: Any, block: str, when: Callable[[Any], bool] = lambda _run: True) -> None:
@@ -189,17 +167,17 @@ def steps_are_cleaned_up_first_to_last(wrong: Any) -> None:
 
 @noticed_by("structure/cleanup-delay")
 def the_delay_before_cleanup_is_ignored(wrong: Any) -> None:
-    change_tests(wrong, delay_before_cleanup=0.0)
+    wrong.change_tests(delay_before_cleanup=0.0)
 
 
 @noticed_by("structure/skip-delete")
 def skip_delete_of_a_test_is_ignored(wrong: Any) -> None:
-    change_tests(wrong, skip_delete=None)
+    wrong.change_tests(skip_delete=None)
 
 
 @noticed_by("structure/skip-delete-of-a-step")
 def skip_delete_of_a_step_is_ignored(wrong: Any) -> None:
-    change_steps(wrong, skip_delete=None)
+    wrong.change_steps(skip_delete=None)
 
 
 # Which tests, and when
@@ -287,7 +265,7 @@ def the_namespace_of_an_object_is_ignored(wrong: Any) -> None:
 
 @noticed_by("structure/namespace-that-exists")
 def the_namespace_of_a_test_is_ignored(wrong: Any) -> None:
-    change_tests(wrong, namespace="")
+    wrong.change_tests(namespace="")
 
 
 @noticed_by("structure/namespace-template")
@@ -364,48 +342,6 @@ def the_match_of_an_output_is_ignored(wrong: Any) -> None:
         return await right(self, [replace(one, match=None) for one in outputs], *rest, **known)
 
     wrong.around(Scope, "outputs", instead)
-
-
-# Time
-
-
-@noticed_by("timeouts/operation-shorter", "timeouts/step-shorter", "timeouts/test-shorter")
-def timeouts_are_ten_times_too_long(wrong: Any) -> None:
-    wrong.be(Surroundings, "cut", lambda _self, seconds: seconds * 10)
-
-
-@noticed_by("timeouts/operation-longer", "timeouts/step-longer", "timeouts/default")
-def timeouts_are_ten_times_too_short(wrong: Any) -> None:
-    wrong.be(Surroundings, "cut", lambda _self, seconds: seconds / 10)
-
-
-@noticed_by("timeouts/operation-shorter", "timeouts/operation-longer", limit=3.0)
-def the_time_of_an_operation_is_ignored(wrong: Any) -> None:
-    change_operations(wrong, timeout=None)
-
-
-@noticed_by("timeouts/step-shorter", "timeouts/step-longer", limit=3.0)
-def the_times_of_a_step_are_ignored(wrong: Any) -> None:
-    change_steps(wrong, timeouts=Timeouts())
-
-
-@noticed_by("timeouts/test-shorter", "timeouts/assert-too-short", limit=3.0)
-def the_times_of_a_test_are_ignored(wrong: Any) -> None:
-    change_tests(wrong, timeouts=Timeouts())
-
-
-@noticed_by("timeouts/step-shorter", "timeouts/test-shorter", limit=3.0)
-def outer_times_come_before_inner_ones(wrong: Any) -> None:
-    wrong.around(Timeouts, "over", lambda right, inner, outer: right(outer, inner))
-
-
-@noticed_by("timeouts/error-too-short", "timeouts/error-long-enough", limit=3.0)
-def errors_have_the_time_of_asserts(wrong: Any) -> None:
-    def instead(right: Any, inner: Timeouts, outer: Timeouts) -> Timeouts:
-        merged: Timeouts = right(inner, outer)
-        return replace(merged, error=merged.assert_)
-
-    wrong.around(Timeouts, "over", instead)
 
 
 def test_a_mistake_is_noticed(
