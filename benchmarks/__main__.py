@@ -31,7 +31,9 @@ def simulated_platform(variables: dict[str, object] | None = None) -> Iterator[P
     program = [sys.executable, "-m", "proving_ground"]
     with tempfile.TemporaryDirectory() as folder:
         run = [*program, "run", "pre_merge", "--only", "platform", "--keep", "--run-id", RUN_ID, "--artifacts", folder]
-        run += ["--extra-vars", json.dumps(variables)] if variables else []
+        if variables:
+            (Path(folder) / "variables.json").write_text(json.dumps(variables))
+            run += ["--extra-vars", f"@{folder}/variables.json"]
         made = subprocess.run(run, cwd=HERE.parent, capture_output=True, text=True, check=False)
         try:
             if made.returncode != 0:
