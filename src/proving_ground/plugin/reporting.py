@@ -30,6 +30,10 @@ def report(attempt: Attempt) -> None:
             _ispytest=True,
         )
         made = hook.pytest_runtest_makereport(item=item, call=call)
+        if call.excinfo is not None and made.failed and phase.when != "call":
+            # pytest asks the item only about the call; an error for people has no use for a traceback elsewhere either
+            told = item.repr_failure(call.excinfo)
+            made.longrepr = told if isinstance(told, str) else made.longrepr
         made.sections += [
             (title, "".join(run.output[kind])) for kind, title in SECTIONS.items() if run.output.get(kind)
         ]
