@@ -67,6 +67,8 @@ async def settle(
             return False
         return not keep
 
+    if fresh:
+        await cluster.removals.room()
     remove = False
     if not fresh and not test.namespace:
         await scope.shared.namespace(cluster, name, make, scope.timeouts.cleanup or 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from proving_ground.chainsaw.model import Configuration, Test
     from proving_ground.kube import Cluster
 
+LOG = logging.getLogger(__name__)
 CONFIGURATION_FILE = ".chainsaw.yaml"
 
 
@@ -128,10 +130,18 @@ async def _noted(result: Result, part: Awaitable[None]) -> None:
     """Await one part of a test and note how it ended; the first failure decides, later ones are added."""
     try:
         await part
-    except (AssertionError, ProvingGroundError) as error:
-        outcome = "failed" if isinstance(error, AssertionError) else "error"
-        result.outcome = outcome if result.outcome == "passed" else result.outcome
-        result.message = "\n\n".join(filter(None, (result.message, str(error))))
+    except AssertionError as error:
+        _note(result, "failed", str(error))
+    except ProvingGroundError as error:
+        _note(result, "error", str(error))
+    except Exception as error:  # a mistake of the engine is this test's result, not the others' end
+        LOG.exception("test %s", result.test.title)
+        _note(result, "error", f"the engine failed: {error!r}")
+
+
+def _note(result: Result, outcome: str, message: str) -> None:
+    result.outcome = outcome if result.outcome == "passed" else result.outcome
+    result.message = "\n\n".join(filter(None, (result.message, message)))
 
 
 def _fail_fast(test: Test, configuration: Configuration | None) -> bool:
