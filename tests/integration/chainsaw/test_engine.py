@@ -106,7 +106,7 @@ def test_a_stuck_finalizer_is_named_by_the_namespace(sim_cluster: str) -> None:
         }
         place = ""
         with pytest.raises(WaitTimeoutError, match=r"test\.example/hold"):
-            async with namespace(cluster, "it", timeout=8) as place:
+            async with namespace(cluster, "it", timeout=14) as place:
                 await cluster.create(stuck, namespace=place)
         reference = Reference("v1", "ConfigMap", "c", place)
         await cluster.patch(reference, {"metadata": {"finalizers": None}})
