@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from proving_ground.chainsaw.model import Wait
     from proving_ground.chainsaw.queries import Query
     from proving_ground.kube import Object
+    from proving_ground.kube.following import Following
 
 _MOST_SHOWN = 20
 
@@ -51,6 +52,23 @@ class Gone:
     def __str__(self) -> str:
         """Return what is waited for."""
         return "deletion"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """There is an object."""
+
+    def reached(self, obj: Object | None) -> bool:  # noqa: ARG002  # part of the interface
+        """Tell that it was there: what became of it does not count."""
+        return True
+
+    def missing(self, obj: Object | None) -> str:  # noqa: ARG002  # part of the interface
+        """Say nothing: what is there lacks nothing."""
+        return ""
+
+    def __str__(self) -> str:
+        """Return what is waited for."""
+        return "creation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +149,8 @@ def _is_older(obj: Object, condition: dict[str, Any]) -> bool:
 async def wait(scope: Scope, operation: Wait, seconds: float) -> Bindings:
     """Run a ``wait``: for the objects that are there at its begin, one after the other, within one time.
 
+    A wait for a creation has none at its begin; it ends with the first.
+
     Raises:
         OperationError: There is none (and none has to go), or one did not come to where it should in time.
     """
@@ -158,7 +178,7 @@ async def _goal(scope: Scope, operation: Wait) -> Goal:
             )
         except PathSyntaxError as error:
             raise OperationError(str(error)) from error
-    return Gone()
+    return Made() if operation.creation else Gone()
 
 
 class _Waiting:
@@ -176,11 +196,7 @@ class _Waiting:
         target = Target(wanted.api_version, wanted.kind, wanted.namespace, wanted.name)
         read_again = False
         async with self._scope.cluster.follow(target) as following:
-            left = following.objects
-            if wanted.selector:
-                left = await wanted.find(self._scope)
-            if not left and not isinstance(self._goal, Gone):
-                raise OperationError(f"no matching resources found: there is no {wanted}")
+            left = await self._first(following)
             while True:
                 present = {_key(obj): obj for obj in following.objects}
                 while left and self._reached(left[0], present.get(_key(left[0]))):
@@ -196,6 +212,23 @@ class _Waiting:
                     await self._scope.cluster.refresh(following)
                 else:
                     await following.change(self._deadline.remaining)
+
+    async def _first(self, following: Following) -> list[Object]:
+        """Return the objects to wait for: those that are there, or come first where any has to come."""
+        read_again = False
+        while True:
+            found = await self._wanted.find(self._scope) if self._wanted.selector else following.objects
+            if found or isinstance(self._goal, Gone):
+                return found
+            if not isinstance(self._goal, Made):
+                raise OperationError(f"no matching resources found: there is no {self._wanted}")
+            if self._deadline.remaining > 0:
+                await following.change(self._deadline.remaining)
+            elif read_again:
+                raise OperationError(f"timed out waiting for {self._goal}: there is no {self._wanted}")
+            else:
+                read_again = True  # a watch that lags must not decide
+                await self._scope.cluster.refresh(following)
 
     def _reached(self, first: Object, now: Object | None) -> bool:
         if isinstance(self._goal, Gone) and now is not None and now["metadata"]["uid"] != first["metadata"]["uid"]:

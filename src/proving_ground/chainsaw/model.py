@@ -349,11 +349,12 @@ class PodLogs(_Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(_Operation):
-    """Wait for a condition, a JSON path or the deletion of objects, as ``kubectl wait`` does.
+    """Wait for a condition, a JSON path, the creation or the deletion of objects, as ``kubectl wait`` does.
 
     Args:
         condition: Type and wanted status of the condition (status empty: ``True``); None: not waited for.
         json_path: Path and wanted value (value None: any); None: not waited for.
+        creation: Whether there has to be one.
         deletion: Whether the objects have to go.
         format: Of what is shown at the end: json, yaml or empty.
     """
@@ -363,6 +364,7 @@ class Wait(_Operation):
     ref: ObjectQuery
     condition: tuple[str, str] | None = None
     json_path: tuple[str, str | None] | None = None
+    creation: bool = False
     deletion: bool = False
     format: str = ""
 

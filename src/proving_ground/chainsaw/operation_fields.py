@@ -209,6 +209,7 @@ def _sleep(node: Node, path: Path, common: dict[str, Any]) -> Operation:
     return Sleep(**_common(fields, common), duration=fields.duration("duration", zero=True) or 0.0)
 
 
+_GOALS = ("condition", "creation", "deletion", "jsonPath")
 _QUERY = (*_CLUSTERS, "timeout", "apiVersion", "kind", "name", "namespace", "selector")
 
 
@@ -281,12 +282,12 @@ def _pod_logs(node: Node, path: Path, common: dict[str, Any]) -> Operation:
 def _wait(node: Node, path: Path, common: dict[str, Any]) -> Operation:
     fields = Fields(node, path, "wait", (*_QUERY, "format", "for"), _REPLACED)
     fields.require("for")
-    wanted = Fields(fields.node("for"), path, "for", ("condition", "deletion", "jsonPath"))
-    kind = wanted.require_one("condition", "deletion", "jsonPath")
+    wanted = Fields(fields.node("for"), path, "for", _GOALS)
+    kind = wanted.require_one(*_GOALS)
     own: dict[str, Any] = {}
-    if kind == "deletion":
+    if kind in {"creation", "deletion"}:
         Fields(wanted.node(kind), path, kind, ())
-        own["deletion"] = True
+        own[kind] = True
     elif kind == "condition":
         own["condition"] = _named(Fields(wanted.node(kind), path, kind, ("name", "value")), "name", "")
     else:

@@ -268,6 +268,7 @@ WAITS: list[tuple[str, str, str]] = [
     ("service/none", "delete", "deletion: {}"),
     ("service/none", "condition=Ready", "condition: {name: Ready}"),
     (NONE, "delete", "deletion: {}"),
+    *((which, "create", "creation: {}") for which in (NAMED, ALL, NONE, "service/none", "service -l app=x")),
     (NONE, "condition=Ready", "condition: {name: Ready}"),
     (ALL, "jsonpath={.kind}=Service", "jsonPath: {path: .kind, value: Service}"),
     (ALL, "condition=Ready", "condition: {name: Ready}"),

@@ -136,6 +136,22 @@ def test_where_nothing_matches_a_wait_fails_at_once_and_one_for_deletion_passes(
     assert passed.message == ""
 
 
+@pytest.mark.parametrize("which", ["name: w", "selector: a=w", ""])
+def test_a_wait_for_creation_ends_when_there_is_one(engine: Any, which: str) -> None:
+    async def later(api: MemoryApi) -> None:
+        while not any(method == "WATCH" and "widgets" in path for method, path in api.requests):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        metadata = {"namespace": api.all("Namespace")[-1]["metadata"]["name"], "labels": {"a": "w"}}
+        api.put({"apiVersion": "test.example/v1", "kind": "Widget", "metadata": {"name": "w", **metadata}})
+
+    came = engine.one(step(wait("creation: {}", which, timeout="10s")), beside=later)
+    was_there = engine.one(step(apply(), wait("creation: {}", which)))
+    never = engine.one(step(apply("other"), wait("creation: {}", which or "name: w")))
+
+    assert (came.message, was_there.message) == ("", "")
+    assert "timed out waiting for creation: there is no Widget" in never.message
+
+
 def test_a_kind_that_nobody_serves_fails_at_once(engine: Any) -> None:
     unknown = wait(READY, timeout="10s").replace("Widget", "Gadget")
 

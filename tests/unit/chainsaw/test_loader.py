@@ -271,7 +271,7 @@ REFUSED: list[tuple[str, int, str]] = [
     (step("- try:\n  - {}"), 8, "needs exactly one of .*, has none"),
     (step("- try:\n  - apply: {file: x}\n    assert: {file: x}"), 8, "has apply and assert"),
     (step("- try:\n  - wait: {}"), 8, "wait has no for"),
-    (step("- try:\n  - wait: {for: {}, apiVersion: v1, kind: Pod}"), 8, "for needs exactly one of condition, deletion"),
+    (step("- try:\n  - wait: {for: {}, apiVersion: v1, kind: Pod}"), 8, "for needs exactly one of condition, creation"),
     (step("- try:\n  - wait: {for: {deletion: {x: 1}}}"), 8, "unknown field 'x' of deletion"),
     (step("- try:\n  - wait: {for: {deletion: {}}}"), 8, "wait has no apiVersion"),
     (step("- try:\n  - wait: {for: {condition: {}}}"), 8, "condition has no name"),
