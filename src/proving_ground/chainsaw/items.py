@@ -39,6 +39,7 @@ _GUEST_MARKS = ("chainsaw",)
 _VALUES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 _BINARY: pytest.StashKey[BinaryRuns] = pytest.StashKey()
 _NUMBER: pytest.StashKey[int] = pytest.StashKey()
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -97,6 +98,7 @@ class ChainsawItem(ConcurrentItem):
         self.check_name = self.name
         self.description = test.description
         self.concurrent = test.concurrent is not False
+        self.strict_turns = True
         self._guest = guest
         self._configuration = self._configured()
         self._run: TestRun | None = None
@@ -128,7 +130,7 @@ class ChainsawItem(ConcurrentItem):
             skip("spec-skip", f"spec.skip is true at {self.test.where}")
         configured = self._configuration.fail_fast if self._configuration else None
         fail_fast = configured if self.test.fail_fast is None else self.test.fail_fast
-        if fail_fast and self.session.testsfailed:
+        if fail_fast and (self.session.testsfailed or self.session.stash.get(_FAILED, False)):
             skip(NOT_STARTED, "another test failed, and this one's file asks for failFast")
         if self._guest is not None:
             await self._guest.reach(run)
@@ -157,6 +159,8 @@ class ChainsawItem(ConcurrentItem):
         try:
             await self._run.judge()
         except AssertionError as error:
+            if not settings.reruns:  # the report, after the clean-up, would come too late for failFast
+                self.session.stash[_FAILED] = True
             if self._guest is not None and self._guest.chainsaw.choices.pause:
                 await pausing.pause(self.name, str(error))
             raise

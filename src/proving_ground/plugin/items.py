@@ -26,6 +26,8 @@ class ConcurrentItem(pytest.Item):
         description: One line for reports.
         parameters: What distinguishes this check from its siblings, for reports.
         concurrent: False: runs before all concurrent ones, in order, with nothing beside it.
+        strict_turns: Whether its clean-up belongs to its turn where only one check runs at a time; False: the next one
+            may start as soon as the verdict is known.
         timeout: Seconds for set-up and execution together; None: no limit.
     """
 
@@ -34,6 +36,7 @@ class ConcurrentItem(pytest.Item):
     description: str = ""
     parameters: ClassVar[dict[str, object]] = {}
     concurrent: bool = True
+    strict_turns: bool = False
     timeout: float | None = None
 
     @abc.abstractmethod

@@ -110,10 +110,12 @@ class Scheduler:
                 self._wake.set()
 
         self._attempts[item.nodeid] += 1
-        attempt = Attempt(item, self._host.new_run(item, free), self._host.prepare)
+        strict = item.strict_turns and self._parallel == 1
+        attempt = Attempt(item, self._host.new_run(item, _nothing if strict else free), self._host.prepare)
         self._host.started(item)
         task = asyncio.get_running_loop().create_task(self._go(attempt), name=item.check_id or item.nodeid)
         self._running[task] = attempt
+        task.add_done_callback(lambda _task: free())
         task.add_done_callback(self._done)
 
     async def _go(self, attempt: Attempt) -> None:
@@ -169,3 +171,7 @@ def _is_cancellation(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_is_cancellation(inner) for inner in error.exceptions)
     return isinstance(error, asyncio.CancelledError)
+
+
+def _nothing() -> None:
+    """Do nothing where a verdict is known and the slot is not free yet."""

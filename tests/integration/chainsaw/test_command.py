@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import secrets
 import signal
 import subprocess
 import sys
@@ -219,6 +220,27 @@ def test_values_and_fail_fast_reach_the_tests(command: Command) -> None:
     command.file("a/chainsaw-test.yaml", FAILS.replace("spec:", "spec:\n  concurrent: false"))
     done = command("--fail-fast")
     assert "1 failed, 1 skipped" in done.stdout, done.stdout
+
+
+def test_one_at_a_time_means_with_its_clean_up(command: Command) -> None:
+    shared = f"shared-{secrets.token_hex(4)}"
+    text = PASSES.replace("spec:", f"spec:\n  namespaceTemplate: {{metadata: {{name: {shared}}}}}")
+    for name in ("one", "two", "three"):
+        command.file(f"{name}/chainsaw-test.yaml", text, name=name, team="a")
+
+    done = command("--parallel=1")
+
+    assert outcomes(done) == {"one": "passed", "two": "passed", "three": "passed"}, done.stdout
+
+
+def test_fail_fast_does_not_wait_for_a_clean_up(command: Command) -> None:
+    command.file("a/chainsaw-test.yaml", FAILS)
+    for name in ("b", "c"):
+        command.chainsaw(name)
+
+    done = command("--fail-fast", "--parallel=1")
+
+    assert "1 failed, 2 skipped" in done.stdout, done.stdout
 
 
 def test_an_option_of_kubectl_reaches_the_client(command: Command) -> None:
