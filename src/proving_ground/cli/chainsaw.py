@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +91,9 @@ def _add_choosing(parser: _TestParser) -> None:
     )
     parser.add_argument("--shard-index", type=_natural, default=0, metavar="N", help="which shard to run, from 0")
     parser.add_argument("--shard-count", type=_natural, default=0, metavar="N", help="how many shards there are")
-    parser.add_argument("--values", action="append", default=[], metavar="FILE", help="values files, with commas")
+    parser.add_argument(
+        "--values", action="append", default=[], metavar="FILE", help="values files, with commas; -: the standard input"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="K=V", help="one value; dots descend")
     parser.add_argument("--set-string", action="append", default=[], metavar="K=V", help="the same, always a text")
     _flag(parser, "--remarshal", "means nothing: YAML anchors always work")
@@ -252,12 +256,22 @@ def _choices(arguments: argparse.Namespace) -> Choices:
         selectors=tuple(arguments.selector),
         shard_index=arguments.shard_index,
         shard_count=arguments.shard_count,
-        values_files=tuple(Path(name) for name in _split(arguments.values)),
+        values_files=tuple(_standard_input() if name == "-" else Path(name) for name in _split(arguments.values)),
         set_values=tuple(arguments.set),
         set_strings=tuple(arguments.set_string),
         remote_files=bool(arguments.allow_remote_files),
         pause=bool(arguments.pause_on_failure),
     )
+
+
+def _standard_input() -> Path:
+    """Return a file with what stands on the standard input: it is read once, before tests begin."""
+    descriptor, name = tempfile.mkstemp(prefix="values-from-standard-input-", suffix=".yaml")
+    path = Path(name)
+    atexit.register(path.unlink, missing_ok=True)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(sys.stdin.read())
+    return path
 
 
 def _cluster(text: str) -> tuple[str, str, str]:

@@ -217,6 +217,17 @@ def test_values_and_fail_fast_reach_the_tests(command: Command) -> None:
 
     assert command("--values=values.yaml", "--assert-timeout=200ms").returncode == 1
     assert command("--values=values.yaml", "--set", "other=1,who=us").returncode == 0
+    piped = subprocess.run(
+        command.arguments("--values", "-"),
+        cwd=command.folder,
+        env=command.environment,
+        input="who: us\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert piped.returncode == 0, piped.stdout
     command.file("a/chainsaw-test.yaml", FAILS.replace("spec:", "spec:\n  concurrent: false"))
     done = command("--fail-fast")
     assert "1 failed, 1 skipped" in done.stdout, done.stdout
