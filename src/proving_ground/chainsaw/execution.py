@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proving_ground.chainsaw import failfast
+from proving_ground.chainsaw.background import Background
 from proving_ground.chainsaw.cleanup import Cleaner
 from proving_ground.chainsaw.failures import OperationError, TestFailedError, describe, place
 from proving_ground.chainsaw.inspecting import inspect
@@ -83,6 +84,7 @@ class TestRun:
         self._cluster = cluster
         self._surroundings = surroundings
         self._shared = surroundings.shared or Shared()
+        self._background = Background()
         self._report = report
         self._index = index
         self._secrecy = Secrecy(report)
@@ -129,6 +131,7 @@ class TestRun:
             await self._abandon()
             raise
         finally:
+            self._background.end()
             if self._surroundings.shared is None:
                 await self._shared.close()
         self._report.metric("cleanup_seconds", time.monotonic() - started)
@@ -149,6 +152,7 @@ class TestRun:
             connected=self._cluster,
             registered={entry.name: (entry, Path()) for entry in configuration.clusters},
             shared=self._shared,
+            background=self._background,
             namespace="",
             own_namespace=False,
             directory=test.directory,

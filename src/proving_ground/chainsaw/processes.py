@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from proving_ground.chainsaw.background import MARK
 from proving_ground.chainsaw.differences import render_mismatches
 from proving_ground.chainsaw.failures import OperationError
 from proving_ground.chainsaw.model import Script
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from proving_ground.chainsaw.background import Background
     from proving_ground.chainsaw.model import Command
     from proving_ground.chainsaw.scope import Bindings, Scope
 
@@ -74,7 +76,7 @@ async def run(scope: Scope, operation: Script | Command, seconds: float) -> Bind
         arguments = [operation.entrypoint, *(expand(argument, environment) for argument in operation.args)]
     directory = scope.directory / operation.work_dir if operation.work_dir else scope.directory
     try:
-        outcome = await execute(arguments, directory, environment, seconds)
+        outcome = await execute(arguments, directory, environment, seconds, scope.background)
     except OSError as error:
         raise OperationError(f"{arguments[0]} cannot be started: {error}") from error
     title = f"{operation.kind} at line {operation.where.line}"
@@ -108,7 +110,7 @@ async def _environment(scope: Scope, operation: Script | Command) -> dict[str, s
         own.setdefault("NAMESPACE", scope.namespace)
     if scope.connected is not None:
         own["KUBECONFIG"] = str(scope.connected.kubeconfig.resolve())
-    return {**os.environ, **own}
+    return {**os.environ, **own, MARK: scope.background.token}
 
 
 def expand(argument: str, environment: Mapping[str, str]) -> str:
@@ -125,11 +127,17 @@ def expand(argument: str, environment: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, argument) or argument
 
 
-async def execute(arguments: Sequence[str], directory: Path, environment: Mapping[str, str], seconds: float) -> Outcome:
+async def execute(
+    arguments: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    seconds: float,
+    background: Background,
+) -> Outcome:
     """Run a program as the leader of its own process group and wait for its end.
 
-    At the end of its time, and when the caller is cancelled, the whole group is killed; nothing that
-    it started in the background outlives it either.
+    At the end of its time, and when the caller is cancelled, the whole group is killed. What a program that ended by
+    itself left running, with its output elsewhere, is kept until ``background`` ends it.
     """
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
@@ -148,17 +156,21 @@ async def execute(arguments: Sequence[str], directory: Path, environment: Mappin
     except asyncio.CancelledError as cancelled:  # it may run already, and has to be ended properly
         process, interruption = await starting, cancelled
     stdout, stderr = bytearray(), bytearray()
-    timed_out = False
+    timed_out, ended = False, False
     readers = asyncio.gather(_drain(process.stdout, stdout), _drain(process.stderr, stderr), process.wait())
     try:
         if interruption is not None:
             raise interruption
         async with asyncio.timeout(seconds):
             await asyncio.shield(readers)
+        ended = True
     except TimeoutError:
         timed_out = True
     finally:
-        _kill(process)
+        if ended:
+            background.keep(process.pid)
+        else:
+            _kill(process)
         # a process that left the group may still hold the pipes: do not wait for it for ever
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_AFTERMATH_SECONDS):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from proving_ground import kube
     from proving_ground.chainsaw.assertions import Mismatch, Tree
+    from proving_ground.chainsaw.background import Background
     from proving_ground.chainsaw.cleanup import Cleaner
     from proving_ground.chainsaw.lookups import ClusterCalls
     from proving_ground.chainsaw.model import (
@@ -89,6 +90,7 @@ class Scope:
         connected: The cluster where objects are; None: the tests are run without one.
         registered: Clusters that can be chosen by name, each with what its kubeconfig's path is relative to.
         shared: What the tests of the run share.
+        background: What scripts of the test leave running.
         namespace: Namespace of the test; objects without one go there. Empty: the test has none.
         own_namespace: Whether that namespace was made for this test alone.
         directory: Base of relative files.
@@ -106,6 +108,7 @@ class Scope:
     connected: kube.Cluster | None
     registered: Mapping[str, tuple[ClusterEntry, Path]]
     shared: Shared
+    background: Background
     namespace: str
     own_namespace: bool
     directory: Path

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from proving_ground.chainsaw.background import MARK, Background
 from proving_ground.chainsaw.processes import execute, expand
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 
-def run(content: str, directory: Path, seconds: float = 10) -> Any:
-    return asyncio.run(execute(["sh", "-c", content], directory, ENVIRONMENT, seconds))
+def run(content: str, directory: Path, seconds: float = 10, background: Background | None = None) -> Any:
+    kept = background or Background()
+    return asyncio.run(execute(["sh", "-c", content], directory, {**ENVIRONMENT, MARK: kept.token}, seconds, kept))
 
 
 def alive(pid: int) -> bool:
@@ -54,10 +57,33 @@ def test_at_the_end_of_its_time_the_whole_group_is_killed(tmp_path: Path) -> Non
     assert wait_dead(int((tmp_path / "child").read_text()))
 
 
-def test_what_it_left_in_the_background_does_not_outlive_it(tmp_path: Path) -> None:
-    outcome = run("sleep 100 >/dev/null 2>&1 & echo $! > child", tmp_path)
+@pytest.mark.parametrize("end", ["true", "exit 3"])
+def test_what_it_left_in_the_background_goes_on_until_it_is_ended(tmp_path: Path, end: str) -> None:
+    background = Background()
 
-    assert outcome.code == 0
+    run(f"sleep 100 >/dev/null 2>&1 & echo $! > child; {end}", tmp_path, background=background)
+
+    child = int((tmp_path / "child").read_text())
+    assert alive(child)
+    background.end()
+    assert wait_dead(child)
+
+
+def test_a_process_that_has_the_number_of_one_of_ours_is_left_alone() -> None:
+    background = Background()
+    with subprocess.Popen(["sleep", "100"], start_new_session=True) as other:
+        try:
+            background.keep(other.pid)
+            background.end()
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
+def test_a_process_that_keeps_its_output_open_is_waited_for_and_killed_in_the_end(tmp_path: Path) -> None:
+    outcome = run("sleep 100 & echo $! > child", tmp_path, seconds=0.3)
+
+    assert outcome.timed_out
     assert wait_dead(int((tmp_path / "child").read_text()))
 
 
@@ -67,7 +93,7 @@ def test_cancellation_kills_the_group_at_any_moment(tmp_path: Path, early: bool)
 
     async def scenario() -> None:
         content = "echo $$ > self.new; mv self.new self; sleep 100; true"
-        task = asyncio.create_task(execute(["sh", "-c", content], tmp_path, ENVIRONMENT, 100))
+        task = asyncio.create_task(execute(["sh", "-c", content], tmp_path, ENVIRONMENT, 100, Background()))
         while not early and not started.exists():  # noqa: ASYNC110  # a file has no event
             await asyncio.sleep(0.001)
         await asyncio.sleep(0)

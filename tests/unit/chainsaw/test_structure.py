@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,6 @@ from proving_ground.chainsaw.loader import check_files, load_tests
 from proving_ground.chainsaw.model import Apply, Assert, Error
 from proving_ground.chainsaw.run import run_tests
 from proving_ground.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CONFIGURATION = "apiVersion: chainsaw.kyverno.io/v1alpha2\nkind: Configuration\nmetadata: {name: c}\nspec:\n"
 TEMPLATE = "apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: StepTemplate\nmetadata: {name: s}\nspec:\n"
@@ -171,6 +169,27 @@ def test_a_step_goes_on_after_a_failure_that_may_be_and_so_does_the_test_which_h
     assert result.outcome == "failed"
     assert {"same-step", "next-step"} <= made
     assert "caught" in made, "catch runs in every step that ends with the test failed"
+
+
+def test_what_a_script_leaves_running_serves_later_operations_and_ends_with_the_test(engine: Any) -> None:
+    alive = "kill -0 $(cat child)"
+
+    result = engine.one(
+        f"""\
+        steps:
+        - try:
+          - script: {{content: 'sleep 100 >/dev/null 2>&1 & echo $! > child'}}
+        - try:
+          - script: {{content: {alive}}}
+          cleanup:
+          - script: {{content: {alive}}}
+        """
+    )
+
+    child = int((engine.folder / "test-0" / "child").read_text())
+    assert (result.outcome, result.message) == ("passed", "")
+    state = Path(f"/proc/{child}/stat")
+    assert not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
 
 
 # Namespaces
