@@ -78,7 +78,7 @@ def run_command(
     owners = {case.folder.resolve(): case.name for case in cases}
     failed = failed_names(done.stdout)
     for test in json.loads(written.read_text(encoding="utf-8")).get("tests") or []:
-        seen[owners[Path(test["basePath"]).resolve()]].ended.append(ended(test, failed))
+        seen[owners[(scratch / test["basePath"]).resolve()]].ended.append(ended(test, failed))
     return seen
 
 
