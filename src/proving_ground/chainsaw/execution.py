@@ -228,7 +228,7 @@ class TestRun:
         try:
             scope = scope.bind(operation={"id": number, "resourceId": 0})
             scope = await scope.on(operation.cluster, operation.clusters, operation.bindings)
-            scope = await scope.with_bindings(operation.bindings)
+            scope = await replace(scope, outer=scope.bindings).with_bindings(operation.bindings)
             outputs = await _perform(operation, scope)
         except OperationError as error:
             told = describe(name, operation.kind, operation.where, error, time.monotonic() - started)

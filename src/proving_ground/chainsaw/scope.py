@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,6 +95,7 @@ class Scope:
         own_namespace: Whether that namespace was made for this test alone.
         directory: Base of relative files.
         bindings: Names without ``$`` and their values.
+        outer: The bindings without those of the operation itself.
         timeouts: As the files say; already merged from inside to outside.
         template: Whether expressions in objects are evaluated.
         propagation: Deletion propagation policy.
@@ -122,6 +123,7 @@ class Scope:
     report: Report
     secrecy: Secrecy
     cleaner: Cleaner | None = None
+    outer: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def cluster(self) -> kube.Cluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from proving_ground.chainsaw.failures import OperationError
@@ -20,8 +21,8 @@ async def in_turn(
 ) -> Bindings:
     """Run an operation for each of its resources; those after it know the outputs of each.
 
-    Each counts as an operation of its own, as in chainsaw: ``$operation.resourceId`` is its number from 1, and
-    where the operation continues on error, so do the resources after one that failed.
+    Each counts as an operation of its own, as in chainsaw: ``$operation.resourceId`` is its number from 1, the
+    operation's bindings are evaluated anew, and where it continues on error, so do the resources after one that failed.
 
     Returns:
         All outputs.
@@ -34,7 +35,8 @@ async def in_turn(
     for number, resource in enumerate(resources, start=1):
         known = {**scope.bindings.get("operation", {}), "resourceId": number}
         try:
-            outputs |= await run(scope.bind(**outputs, operation=known), resource)
+            own = replace(scope, bindings={**scope.outer, **outputs, "operation": known})
+            outputs |= await run(await own.with_bindings(operation.bindings), resource)
         except OperationError as error:
             if not operation.continue_on_error:
                 raise

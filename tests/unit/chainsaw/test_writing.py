@@ -165,3 +165,18 @@ def test_a_patch_of_a_subresource_goes_there(engine: Any) -> None:
 
     assert (result.outcome, result.message) == ("passed", "")
     assert engine.api.count("PATCH", "/widgets/w/status") == 1
+
+
+def test_the_bindings_of_an_operation_are_evaluated_for_each_of_its_resources(engine: Any) -> None:
+    (engine.folder / "test-0").mkdir()
+    widget = "{apiVersion: test.example/v1, kind: Widget, metadata: {name: ($name)}}\n"
+    (engine.folder / "test-0" / "two.yaml").write_text(f"{widget}---\n{widget}")
+    bindings = "[{name: name, value: \"(join('-', [$name, to_string($operation.resourceId)]))\"}]"
+
+    result = engine.one(
+        "skipDelete: true\nbindings: [{name: name, value: w}]\n"
+        + step(f"    - apply: {{file: two.yaml, bindings: {bindings}}}\n")
+    )
+
+    assert (result.outcome, result.message) == ("passed", "")
+    assert [widget["metadata"]["name"] for widget in engine.api.all("Widget")] == ["w-1", "w-2"]
