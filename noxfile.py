@@ -35,6 +35,8 @@ NOX = ROOT / ".nox"
 LOCK = ROOT / "requirements.lock"
 CONFIGURATION = 3
 INTERRUPTED = 130
+INTERRUPTIONS: list[int] = []
+"""Signals that programs were handed; nothing further is started then."""
 OWN_SESSIONS = ("tests", "lint", "molecule", "prove", "docs", "benchmark", "build")
 TEST_PARTS = ("lint", "unit", "integration", "molecule", "pre_merge")
 
@@ -139,6 +141,7 @@ def run(session: nox.Session, env: dict[str, str], *command: str) -> int:
     process = subprocess.Popen([found, *command[1:]], cwd=ROOT, env={**os.environ, **env}, process_group=0)
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
+        INTERRUPTIONS.append(number)
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
 
@@ -277,7 +280,7 @@ def tests(session: nox.Session) -> None:
         began = time.monotonic()
         tallies[part] = tally = _test_part(session, env, part, further)
         session.log(f"{part}: {'failed' if tally.code else 'passed'} after {time.monotonic() - began:.0f} s")
-        if tally.code == INTERRUPTED:
+        if INTERRUPTIONS:
             break
     sys.stderr.flush()
     failed = [part for part, tally in tallies.items() if tally.code]
@@ -285,7 +288,7 @@ def tests(session: nox.Session) -> None:
         sys.stdout.write(f"failed: {', '.join(failed)}\n")
     counts = [sum(getattr(tally, field) for tally in tallies.values()) for field in ("passed", "failed")]
     sys.stdout.write(f"{counts[0]} passed, {counts[1]} failed\n")
-    leave(next((tally.code for tally in tallies.values() if tally.code), 0))
+    leave(INTERRUPTED if INTERRUPTIONS else next((tally.code for tally in tallies.values() if tally.code), 0))
 
 
 def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
@@ -351,7 +354,8 @@ def lint(session: nox.Session) -> None:
 
 
 def _lint(session: nox.Session, env: dict[str, str], only: set[str] | None = None) -> list[int]:
-    return [run(session, env, *command) for command in LINTERS if not only or command[0] in only]
+    wanted = [command for command in LINTERS if not only or command[0] in only]
+    return [run(session, env, *command) for command in wanted if not INTERRUPTIONS]
 
 
 @nox.session(venv_backend="none")
@@ -368,6 +372,8 @@ def _molecule(session: nox.Session, env: dict[str, str], scenarios: list[str]) -
         for name in names:
             command = ["molecule", "-c", "molecule/config.yml", "test", "--scenario-name", name]
             codes.append(run(session, env, *command))
+            if INTERRUPTIONS:
+                break
     return codes
 
 

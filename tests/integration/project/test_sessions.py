@@ -121,6 +121,16 @@ def test_an_interrupted_stage_cleans_up_before_nox_ends(
     assert process.returncode == 130
 
 
+def test_interrupted_tests_end_with_the_part_that_was_under_way(checkout: Checkout) -> None:
+    (checkout.directory / "hold").touch()
+    process = checkout.start("-s", "tests", "--", "unit", "integration", "molecule")
+    eventually(checkout.calls, process.poll)
+    os.kill(process.pid, signal.SIGINT)
+    out = process.communicate(timeout=30)[0]
+    assert len([call for call in checkout.calls() if call != "cleaned"]) == 1, out
+    assert process.returncode == 130
+
+
 def test_a_session_that_does_not_exist_ends_with_3(checkout: Checkout) -> None:
     assert checkout.run("-s", "hourly")[0] == 3
 
