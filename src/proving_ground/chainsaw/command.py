@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 import pytest
 from _pytest.runner import collect_one_node
 
+from proving_ground import environ
 from proving_ground.chainsaw import report_files
 from proving_ground.chainsaw.binary import find_binary
 from proving_ground.chainsaw.choices import Choices, Session
@@ -22,10 +22,14 @@ from proving_ground.errors import ConfigurationError, ExitCode, ProvingGroundErr
 from proving_ground.plugin.guest import CHOICES, guest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from proving_ground.chainsaw.screen import Ended
+
+
+#: Keeps options and plugins of other pytests of this environment out.
+_OWN_PYTEST = {"PYTEST_ADDOPTS": None, "PYTEST_PLUGINS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,7 @@ def run(call: Call) -> int:
         arguments.append("--capture=no")
     if call.junit is not None:
         arguments.append(f"--junitxml={call.junit}")
-    with _own_pytest():
+    with environ.changed(_OWN_PYTEST):
         code = pytest.main(arguments, plugins=[screen, collection])
     screen.problems += collection.problems
     if code == pytest.ExitCode.USAGE_ERROR and not screen.problems:
@@ -90,22 +94,6 @@ def run(call: Call) -> int:
         )
         report_files.write(path, discovery.report_format, discovery.report_name, collection.reports(screen.ended))
     return screen.exit_code()
-
-
-@contextlib.contextmanager
-def _own_pytest() -> Iterator[None]:
-    """Keep options and plugins of other pytests of this environment out."""
-    before = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
-    before["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 class Collection:

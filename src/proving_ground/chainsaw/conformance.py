@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from proving_ground import environ
 from proving_ground.chainsaw.choices import set_value
 from proving_ground.chainsaw.configurations import load_configuration
 from proving_ground.chainsaw.conventions import load_folder
@@ -29,6 +30,7 @@ from proving_ground.pipeline.project import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from proving_ground.chainsaw.model import Test
@@ -230,19 +232,9 @@ class Place:
             "CONFORMANCE_KUBECONFIG": relative,
         }
 
-    @contextlib.contextmanager
-    def entered(self) -> Iterator[None]:
+    def entered(self) -> AbstractContextManager[None]:
         """Set the variables that tests of the corpus read."""
-        before = {name: os.environ.get(name) for name in self.variables}
-        os.environ.update(self.variables)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+        return environ.changed(self.variables)
 
     def lines(self, name: str) -> tuple[str, ...]:
         """Return the lines of a file that tests wrote; none where there is no such file."""

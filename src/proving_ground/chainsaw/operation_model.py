@@ -108,72 +108,76 @@ class _Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Apply(_Operation):
+class _Writing(_Operation):
+    """What operations have that write resources."""
+
+    ref: ResourceRef
+    template: bool | None = None
+    expect: tuple[Expectation, ...] = ()
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looking(_Operation):
+    """What operations have that compare resources."""
+
+    ref: ResourceRef
+    template: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running(_Operation):
+    """What operations have that start a program."""
+
+    env: tuple[Binding, ...] = ()
+    check: Tree | None = None
+    skip_log_output: bool = False
+    skip_command_output: bool = False
+    work_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apply(_Writing):
     """Create or change resources."""
 
     kind: ClassVar[str] = "apply"
 
-    ref: ResourceRef
-    template: bool | None = None
-    expect: tuple[Expectation, ...] = ()
-    dry_run: bool = False
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Create(_Operation):
+class Create(_Writing):
     """Create resources, which must not exist."""
 
     kind: ClassVar[str] = "create"
 
-    ref: ResourceRef
-    template: bool | None = None
-    expect: tuple[Expectation, ...] = ()
-    dry_run: bool = False
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patch(_Operation):
+class Patch(_Writing):
     """Merge into resources, which must exist; ``subresource`` (``status``, ...) takes the patch where it is given."""
 
     kind: ClassVar[str] = "patch"
 
-    ref: ResourceRef
     subresource: str = ""
-    template: bool | None = None
-    expect: tuple[Expectation, ...] = ()
-    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Update(_Operation):
+class Update(_Writing):
     """Replace resources, which must exist."""
 
     kind: ClassVar[str] = "update"
 
-    ref: ResourceRef
-    template: bool | None = None
-    expect: tuple[Expectation, ...] = ()
-    dry_run: bool = False
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assert(_Operation):
+class Assert(_Looking):
     """Wait until an object is as expected."""
 
     kind: ClassVar[str] = "assert"
 
-    ref: ResourceRef
-    template: bool | None = None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Error(_Operation):
+class Error(_Looking):
     """Wait until no object is as described."""
 
     kind: ClassVar[str] = "error"
-
-    ref: ResourceRef
-    template: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +194,7 @@ class Delete(_Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Script(_Operation):
+class Script(_Running):
     """Run ``shell shell_args content``."""
 
     kind: ClassVar[str] = "script"
@@ -198,26 +202,16 @@ class Script(_Operation):
     content: str
     shell: str = "sh"
     shell_args: tuple[str, ...] = ("-c",)
-    env: tuple[Binding, ...] = ()
-    check: Tree | None = None
-    skip_log_output: bool = False
-    skip_command_output: bool = False
-    work_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command(_Operation):
+class Command(_Running):
     """Run a program."""
 
     kind: ClassVar[str] = "command"
 
     entrypoint: str
     args: tuple[str, ...] = ()
-    env: tuple[Binding, ...] = ()
-    check: Tree | None = None
-    skip_log_output: bool = False
-    skip_command_output: bool = False
-    work_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ async def look(scope: Scope, operation: Assert | Error, seconds: float) -> Bindi
     async def one(scope: Scope, resource: Resource) -> Bindings:
         selector = await scope.evaluate(partial(selector_of, resource.obj, scope.bindings, template=template))
         wait = _Wait(scope, resource.tree, selector, Deadline.after(seconds), wanted=operation.kind == "assert")
-        await (wait.run() if selector.api_version and selector.kind else wait.run_without_object())
+        await (wait.run_without_object() if selector.selects_nothing else wait.run())
         return {}
 
     await in_turn(scope, operation, await scope.resources(operation.ref, tree=True), one)

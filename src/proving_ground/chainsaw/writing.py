@@ -83,16 +83,11 @@ async def _send(scope: Scope, operation: Writing, wanted: dict[str, Any]) -> dic
             where = Reference.of(wanted)
             found = await cluster.patch(where, wanted, subresource=operation.subresource, dry_run=dry_run)
         case Update():
-            reference = Reference.of(wanted)
-            known = await cluster.get(reference.api_version, reference.kind, reference.name, reference.namespace)
-            if known is None:
-                raise NotFoundError(404, "NotFound", f"there is no {reference}")
-            version = known["metadata"].get("resourceVersion")
-            found = await cluster.update(
-                {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}}, dry_run=dry_run
-            )
-    if created and scope.cleaner is not None and not dry_run:
-        scope.cleaner.add(found, cluster)
+            # whatever version is there is replaced, as in chainsaw
+            metadata = {key: value for key, value in wanted["metadata"].items() if key != "resourceVersion"}
+            found = await cluster.update({**wanted, "metadata": metadata}, dry_run=dry_run)
+    if created and not dry_run:
+        scope.remember(found)
     return found
 
 

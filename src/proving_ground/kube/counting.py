@@ -19,13 +19,6 @@ class Requests(Counter[tuple[str, str]]):
         """Count one request."""
         self[_named(method, path, watch=watch)] += 1
 
-    def by_verb(self) -> dict[str, int]:
-        """Return the sums of the verbs, the most frequent one first."""
-        sums: Counter[str] = Counter()
-        for (verb, _), count in self.items():
-            sums[verb] += count
-        return dict(sums.most_common())
-
 
 def _named(method: str, path: str, *, watch: bool) -> tuple[str, str]:
     root, *parts = path.strip("/").split("/")
