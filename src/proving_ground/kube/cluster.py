@@ -28,6 +28,8 @@ _PATCH_TYPES = {
     "json": "application/json-patch+json",
     "strategic": "application/strategic-merge-patch+json",
 }
+FIELD_MANAGER = "proving-ground"
+"""Owner of what is applied server-side."""
 _CONFLICT_RETRIES = 5
 _AS_IT_IS = Overrides()
 
@@ -291,6 +293,33 @@ class Cluster(Waits):
                 if attempt == _CONFLICT_RETRIES - 1:  # it comes and goes, or changes, all the time
                     raise
         raise AssertionError("unreachable")
+
+    async def apply_server_side(
+        self, obj: Object, *, namespace: str = "", field_manager: str = FIELD_MANAGER, force: bool = True
+    ) -> Object:
+        """Let the API server merge an object by who owns which field (server-side apply); it is made if it is absent.
+
+        Fields that the same manager applied before and that are not there any more are removed; those of others stay.
+
+        Args:
+            obj: The object with the fields that this manager decides on.
+            namespace: Where it goes if it does not say so itself.
+            field_manager: Who applies.
+            force: Whether fields of others are taken over; otherwise they are a conflict.
+
+        Raises:
+            ConflictError: Another manager owns a field that differs, and ``force`` is false.
+        """
+        reference = Reference.of(obj)
+        answer: Object = await self._request(
+            "PATCH",
+            (reference.api_version, reference.kind),
+            lambda r: r.path(reference.namespace or namespace, reference.name),
+            params={"fieldManager": field_manager, "force": str(force).lower()},
+            body=obj,
+            content_type="application/apply-patch+yaml",
+        )
+        return answer
 
     async def patch(
         self,

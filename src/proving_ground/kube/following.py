@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from proving_ground.kube.references import Object, Target
 
@@ -32,11 +32,14 @@ class Following:
     Attributes:
         target: What is followed.
         joined_at: Version up to which the watch had told everything when this waiter joined; empty: there is none.
+        on_state: Called with each state of an object, and with None where one is gone: :attr:`objects` shows only
+            the last of several that came at once.
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.joined_at = ""
+        self.on_state: Callable[[Key, Object | None], None] | None = None
         self._objects: dict[Key, Object] = {}
         self._seeded = False
         self._deleted: dict[Key, str] = {}
@@ -92,19 +95,16 @@ class Following:
             if not self._seeded:
                 self._deleted[key] = version_of(obj)
             if known is not None and not is_newer(version_of(known), version_of(obj)):
-                del self._objects[key]
-                self._changed.set()
+                self._remove(key)
         elif self.target.holds(obj):
             self._store(obj)
         elif key in self._objects and is_newer(version_of(obj), version_of(self._objects[key])):
-            del self._objects[key]  # it lost the labels that it was selected by
-            self._changed.set()
+            self._remove(key)  # it lost the labels that it was selected by
 
     def reconcile(self, listed: dict[Key, Object], version: str) -> None:
         """Take in a whole list: what it does not hold any more was deleted meanwhile."""
         for key in [k for k, o in self._objects.items() if k not in listed and not is_newer(version_of(o), version)]:
-            del self._objects[key]
-            self._changed.set()
+            self._remove(key)
         for obj in listed.values():
             self.observe("MODIFIED", obj)
 
@@ -112,8 +112,10 @@ class Following:
         """Take in the whole state, as read by polling."""
         found = {key_of(obj): obj for obj in objects}
         if found != self._objects:
-            self._objects = found
-            self._changed.set()
+            for key in [k for k in self._objects if k not in found]:
+                self._remove(key)
+            for key in [k for k, obj in found.items() if obj != self._objects.get(k)]:
+                self._set(key, found[key])
 
     def fail(self, failure: Exception) -> None:
         """Tell the waiter that nothing will come any more."""
@@ -124,8 +126,19 @@ class Following:
         key = key_of(obj)
         known = self._objects.get(key)
         if known is None or is_newer(version_of(obj), version_of(known)):
-            self._objects[key] = obj
-            self._changed.set()
+            self._set(key, obj)
+
+    def _set(self, key: Key, obj: Object) -> None:
+        self._objects[key] = obj
+        self._changed.set()
+        if self.on_state is not None:
+            self.on_state(key, obj)
+
+    def _remove(self, key: Key) -> None:
+        del self._objects[key]
+        self._changed.set()
+        if self.on_state is not None:
+            self.on_state(key, None)
 
 
 class Followers:

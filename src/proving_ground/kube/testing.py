@@ -1,7 +1,8 @@
 """An API server in memory, for tests of what uses a :class:`~proving_ground.kube.Cluster`.
 
-It speaks HTTP to the real client, over a Unix socket: discovery, get, list, create, merge patch, delete, finalizers,
-watches with resource versions, and the failures that a real one shows.
+It speaks HTTP to the real client, over a Unix socket: discovery, get, list, create, merge patch, server-side apply
+(without owners of fields: as a merge), delete, finalizers, watches with resource versions, and the failures that a
+real one shows.
 """
 
 from __future__ import annotations
@@ -221,6 +222,8 @@ class MemoryApi:
         body: Object,
     ) -> Answer:
         obj = self._objects.get(key)
+        if obj is None and method == "PATCH" and "fieldManager" in params:
+            return self._create(kind, key[2], body)
         if obj is None:
             return _status(404, "NotFound", f'{kind.plural} "{key[3]}" not found')
         if method in {"PATCH", "PUT"}:
