@@ -109,12 +109,29 @@ class Supervisor:
     def store(self, program: Program) -> None:
         """Write the files that define a program."""
         texts = (section(program, self.directory), script(program, self.directory, self.run_id))
-        after = self.directory / "conf.d" / f"{program.name}.json"
-        for path, text in zip(
-            (*self.stored(program.name), after), (*texts, json.dumps({"after": program.after})), strict=True
-        ):
+        for path, text in zip(self.stored(program.name), texts, strict=True):
             path.touch(mode=0o600)
             path.write_text(text)
+
+    def remember(self, program: Program) -> None:
+        """Write what a program needs and when it is ready, for whoever stops or restarts it without knowing it."""
+        path = self.directory / "conf.d" / f"{program.name}.json"
+        text = json.dumps({"after": program.after, "ready": program.ready})
+        path.touch(mode=0o600)
+        path.write_text(text)
+
+    def remembered(self, name: str) -> Program:
+        """Return a program as far as it is known without its command: what it needs, and when it is ready.
+
+        Raises:
+            ProgramsError: It was never told.
+        """
+        path = self.directory / "conf.d" / f"{name}.json"
+        try:
+            known = json.loads(path.read_text())
+            return Program(name, (), after=tuple(known["after"]), ready=dict(known["ready"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ProgramsError(f"{name}: when it is ready is not known: {path}: {error}") from error
 
     def ensure(self) -> bool:
         """Start supervisord where none answers; return whether that was needed.

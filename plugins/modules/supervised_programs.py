@@ -25,7 +25,9 @@ options:
     type: str
     default: ""
   programs:
-    description: The programs. With I(state=absent) only their names count; none means all, and supervisord.
+    description:
+      - The programs. With I(state=absent) and I(state=restarted) only their names count.
+      - None means all, and supervisord, with I(state=absent); I(state=restarted) refuses that.
     type: list
     elements: dict
     default: []
@@ -85,8 +87,11 @@ options:
     description: A line is appended to this file when a program is ready.
     type: path
   state:
-    description: Whether the programs are to run, or to be gone.
-    choices: [present, absent]
+    description:
+      - Whether the programs are to run, to be gone, or to be stopped and started again.
+      - C(restarted) restarts programs that were started before, as they were told then, and waits until they are
+        ready. What needs them is left alone. A file that says when one is ready is removed before its start.
+    choices: [present, absent, restarted]
     type: str
     default: present
 author:
@@ -106,6 +111,12 @@ EXAMPLES = r"""
         command: [kube-apiserver, --etcd-servers, "https://127.64.0.1:2379"]
         after: [etcd]
         ready: {url: "https://127.64.0.1:6443/readyz", ca: /somewhere/ca.crt}
+
+- name: Restart the API server
+  proving.ground.supervised_programs:
+    directory: "{{ proving_ground_state_dir }}/sim"
+    programs: [{name: kube-apiserver}]
+    state: restarted
 
 - name: Stop everything
   proving.ground.supervised_programs:
@@ -127,7 +138,7 @@ stopped:
 seconds:
   description: Seconds from the start of the call until each program was ready.
   type: dict
-  returned: when I(state=present)
+  returned: unless I(state=absent)
 """
 
 import contextlib
@@ -164,6 +175,8 @@ def bring_up(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
         known = supervisor.states()
         changed += [each for each in programs if each.name not in known and each not in changed]
         stopped = supervisor.load(changed) if changed else []
+        for each in programs:
+            supervisor.remember(each)
         progress = parameters["progress_file"]
         ascent = Ascent(supervisor, programs, pathlib.Path(progress) if progress else None)
         ascent.run()
@@ -194,6 +207,34 @@ def bring_down(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
     return {"changed": bool(stopped or (pid and not names)), "started": [], "stopped": sorted(set(stopped))}
 
 
+def bring_back(parameters: dict[str, Any], *, check: bool) -> dict[str, Any]:
+    """Stop programs and start them again; the result is the module's."""
+    names = {each["name"] for each in parameters["programs"]}
+    if not names:
+        raise ProgramsError("no program is named to be restarted")
+    with Supervisor(pathlib.Path(parameters["directory"]), parameters["run_id"]) as supervisor:
+        if not supervisor.pid():
+            raise ProgramsError(f"no programs run in {supervisor.directory}")
+        known = supervisor.states()
+        unknown = sorted(names - set(known))
+        if unknown:
+            raise ProgramsError(f"no program is named {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        programs = [supervisor.remembered(name) for name in sorted(names)]
+        if check:
+            return {"changed": True, "started": sorted(names), "stopped": sorted(names), "seconds": {}}
+        stopped = supervisor.stop(names)
+        for program in programs:
+            if program.ready.get("file"):
+                pathlib.Path(program.ready["file"]).unlink(missing_ok=True)
+        progress = parameters["progress_file"]
+        ascent = Ascent(supervisor, programs, pathlib.Path(progress) if progress else None)
+        ascent.run()
+    return {"changed": True, "started": list(ascent.ready), "stopped": stopped, "seconds": ascent.ready}
+
+
+ACTS = {"present": bring_up, "absent": bring_down, "restarted": bring_back}
+
+
 def main() -> None:
     """Run as an Ansible module."""
     ready = {
@@ -219,11 +260,11 @@ def main() -> None:
             "run_id": {"type": "str", "default": ""},
             "programs": {"type": "list", "elements": "dict", "options": program, "default": []},
             "progress_file": {"type": "path"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": list(ACTS), "default": "present"},
         },
         supports_check_mode=True,
     )
-    act = bring_up if module.params["state"] == "present" else bring_down
+    act = ACTS[module.params["state"]]
     began = time.monotonic()
     try:
         result = act(module.params, check=module.check_mode)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, FiniteFloat, TypeAdapter
 
 from proving_ground.contracts.base import Contract
 
@@ -22,6 +22,22 @@ class Attachment(Contract):
     name: str
     text: str = ""
     path: str | None = None
+
+
+SERIES_LIMIT = 8
+POINTS_LIMIT = 2000
+
+
+class Plot(Contract):
+    """What a check measured over time, or over something else, for people to see: a line for each series."""
+
+    name: str
+    x: str = Field(default="seconds", description="What the first number of a point is, with its unit.")
+    y: str = Field(default="", description="What the second number of a point is, with its unit.")
+    series: dict[str, Annotated[list[tuple[FiniteFloat, FiniteFloat]], Field(max_length=POINTS_LIMIT)]] = Field(
+        default={}, max_length=SERIES_LIMIT, description="Name -> its points; the order is that of the line."
+    )
+    left_out: list[str] = Field(default=[], description="Names of series for which there was no place.")
 
 
 class Collected(Contract):
@@ -71,6 +87,7 @@ class Ended(Contract):
     metrics: dict[str, float] = {}
     properties: dict[str, str] = {}
     attachments: list[Attachment] = []
+    plots: list[Plot] = []
     attempts: int = 1
 
 

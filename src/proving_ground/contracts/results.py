@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from proving_ground.contracts.base import Contract
-from proving_ground.contracts.events import Attachment, Outcome
+from proving_ground.contracts.events import Attachment, Outcome, Plot
 
 VerdictOutcome = Literal["passed", "failed", "infrastructure", "configuration", "interrupted"]
 
@@ -52,6 +52,7 @@ class Test(Contract):
     parameters: dict[str, object] = {}
     properties: dict[str, str] = {}
     attachments: list[Attachment] = []
+    plots: list[Plot] = []
     attempts: int = 1
 
 

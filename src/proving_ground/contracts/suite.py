@@ -23,6 +23,9 @@ class ProveSettings(Contract):
     parallel: int = Field(
         default=8, ge=1, description="Checks under way at once: under a fault most of them only wait."
     )
+    marks: str = Field(
+        default="", description="Mark expression of the checks that are proved, for example `not weekly`; empty: all."
+    )
     parameters: dict[str, object] = Field(
         default={}, description="Replaces parameters of the suite's system, for example models_csv."
     )

@@ -7,10 +7,16 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 TAG = "PROVING_GROUND_RUN_ID"
 # Run ids are unique in one state directory only, and a machine may have several.
 STATE_TAG = "PROVING_GROUND_RUN_STATE"
+# What one playbook of a run started, among all that belongs to the run.
+PHASE_TAG = "PROVING_GROUND_RUN_PHASE"
 
 _PROC = Path("/proc")
 
@@ -94,9 +100,21 @@ def tagged(run_id: str, state: Path | None = None) -> list[ProcessId]:
         state: Its private state directory: processes of a run of the same name that has another one are left
             out. Any state directory if absent.
     """
-    wanted = f"{TAG}={run_id}".encode()
+    return [
+        process
+        for process, environment in _with_environment({TAG: run_id})
+        if state is None or not _of_another(environment, state)
+    ]
+
+
+def carrying(variables: Mapping[str, str]) -> list[ProcessId]:
+    """Return the live processes that have these environment variables, this process and its ancestors excepted."""
+    return [process for process, _ in _with_environment(variables)]
+
+
+def _with_environment(variables: Mapping[str, str]) -> Iterator[tuple[ProcessId, list[bytes]]]:
+    wanted = {os.fsencode(f"{name}={value}") for name, value in variables.items()}
     own = _ancestors()
-    found = []
     for entry in _PROC.iterdir():
         if not entry.name.isdigit() or int(entry.name) in own:
             continue
@@ -104,12 +122,9 @@ def tagged(run_id: str, state: Path | None = None) -> list[ProcessId]:
             environment = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if wanted not in environment or (state is not None and _of_another(environment, state)):
-            continue
-        process = identify(int(entry.name))
+        process = identify(int(entry.name)) if wanted.issubset(environment) else None
         if process is not None:
-            found.append(process)
-    return found
+            yield process, environment
 
 
 def _of_another(environment: list[bytes], state: Path) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from proving_ground.ownership.processes import end, tagged, tags
+from proving_ground.ownership.processes import PHASE_TAG, carrying, end, tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,6 +177,7 @@ def run_phase(
         return reason is not None
 
     private = context.state / "runner" / f"{name}-{time.monotonic_ns()}"
+    mark = {PHASE_TAG: str(private)}
     private.mkdir(parents=True, mode=0o700)
     runner = ansible_runner.run(
         private_data_dir=str(private),
@@ -184,7 +185,7 @@ def run_phase(
         playbook=str(context.root / "playbooks" / f"{name}.yml"),
         inventory=[str(path) for path in context.inventories],
         extravars=context.variables,
-        envvars=environment(context),
+        envvars=environment(context) | mark,
         suppress_env_files=True,
         event_handler=events,
         cancel_callback=asked_to_stop,
@@ -197,7 +198,7 @@ def run_phase(
         log.write_text(output + "\n", encoding="utf-8", errors="backslashreplace")
     if stopped:
         # The cancel killed ansible, not what a module had started (a compiler, say).
-        end(_children_of_phase(context))
+        end(_started_by(mark, context.state))
         status: PhaseStatus = "interrupted" if stopped[0] == "interrupted" else "timed_out"
         return PhaseOutcome(name, status, duration, f"{name} was stopped: {stopped[0]}")
     if runner.rc == 0 and runner.stats is not None:
@@ -216,9 +217,10 @@ def _daemons(state: Path) -> Callable[[int], bool]:
     return is_daemon
 
 
-def _children_of_phase(context: PhaseContext) -> list[ProcessId]:
-    is_daemon = _daemons(context.state)
-    return [process for process in tagged(context.run_id, context.state) if not is_daemon(process.pid)]
+def _started_by(mark: dict[str, str], state: Path) -> list[ProcessId]:
+    """Return what a phase started and nobody else looks after; suites and other phases of the run are not its own."""
+    is_daemon = _daemons(state)
+    return [process for process in carrying(mark) if not is_daemon(process.pid)]
 
 
 def _parent(pid: int) -> int:

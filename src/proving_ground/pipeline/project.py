@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ModelT = TypeVar("ModelT", bound="Contract")
 
+SUITE_FILE = "suite.yml"
+
 
 def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
     """Read a YAML file into its contract.
@@ -72,6 +74,19 @@ class FoundSuite:
 
     definition: Suite
     directory: Path
+
+
+def suite_files(folder: Path) -> list[Path]:
+    """Return the suite.yml of each suite below a folder, sorted.
+
+    A folder in it that has a suite.yml is a suite, and is not searched further; one that has none may be a family,
+    whose folders are suites.
+    """
+    found: list[Path] = []
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        own = entry / SUITE_FILE
+        found += [own] if own.is_file() else sorted(entry.glob(f"*/{SUITE_FILE}"))
+    return found
 
 
 @dataclass(frozen=True)
@@ -133,14 +148,21 @@ class Project:
         """Return all suites, by name.
 
         Raises:
-            ConfigurationError: A suite.yml is broken, or its name is not its folder's.
+            ConfigurationError: A suite.yml is broken, its name is not its folder's, or two have the same.
         """
-        found = []
-        for file in sorted((self.root / "tests/suites").glob("*/suite.yml")):
+        found: dict[str, FoundSuite] = {}
+        for file in suite_files(self.root / "tests/suites"):
             definition = load_yaml(file, Suite)
-            if definition.name != file.parent.name:
+            name = definition.name
+            if name != file.parent.name:
                 raise ConfigurationError(
-                    f"name is {definition.name!r}, expected its folder's, {file.parent.name!r}", where=str(file)
+                    f"name is {name!r}, expected its folder's, {file.parent.name!r}", where=str(file)
                 )
-            found.append(FoundSuite(definition=definition, directory=file.parent))
-        return found
+            if name in found:
+                raise ConfigurationError(
+                    f"name is {name!r}, which {found[name].directory / SUITE_FILE} has too",
+                    where=str(file),
+                    hint="rename one of the folders, and the name in it",
+                )
+            found[name] = FoundSuite(definition=definition, directory=file.parent)
+        return [found[name] for name in sorted(found)]

@@ -7,15 +7,17 @@ import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 from proving_ground.contracts.events import Attachment
+from proving_ground.plugin.plotting import plot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pytest
 
     from proving_ground.chainsaw.reporting import Performed
     from proving_ground.chainsaw.shared import Shared as ChainsawShared
+    from proving_ground.contracts.events import Plot
     from proving_ground.contracts.platform import Platform
     from proving_ground.kube import Cluster
     from proving_ground.plugin.resolution import Fixtures
@@ -83,7 +85,7 @@ class Shared(Protocol):
         """Return what Chainsaw tests share."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class CheckRun:
     """One attempt at one check: its surroundings, and what it says about itself."""
 
@@ -96,9 +98,14 @@ class CheckRun:
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     properties: dict[str, str] = dataclasses.field(default_factory=dict)
     attachments: list[Attachment] = dataclasses.field(default_factory=list)
+    plots: list[Plot] = dataclasses.field(default_factory=list)
     operations: list[Performed] = dataclasses.field(default_factory=list)
     output: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     verdict_is_known: bool = False
+
+    def __repr__(self) -> str:
+        """Return its id only: pytest cuts what it shows of arguments, and half a secret is masked no more."""
+        return f"CheckRun({self.check_id!r})"
 
     @property
     def run_id(self) -> str:
@@ -136,6 +143,20 @@ class CheckRun:
     def attach(self, name: str, text: str) -> None:
         """Add diagnostics."""
         self.attachments.append(Attachment(name=name, text=text))
+
+    def plot(
+        self, name: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x: str = "seconds", y: str = ""
+    ) -> None:
+        """Draw what was measured, for the report; also of a check that passes.
+
+        Args:
+            name: What it shows.
+            series: Name of a line -> its points, in the order in which they are joined. Points that are not finite
+                are dropped, of long series so many that peaks stay, and series after the eighth are only named.
+            x: What the first number of a point is, with its unit.
+            y: What the second number of a point is, with its unit.
+        """
+        self.plots.append(plot_of(name, series, x=x, y=y))
 
     def performed(self, operation: Performed) -> None:
         """Keep an operation of a Chainsaw test."""

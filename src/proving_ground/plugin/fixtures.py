@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from proving_ground.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from proving_ground.contracts.platform import Endpoint, Platform
     from proving_ground.kube import Cluster
-    from proving_ground.plugin.check_run import CheckRun
+    from proving_ground.plugin.check_run import CheckRun, Settings
     from proving_ground.plugin.verification import Verification
 
 
@@ -28,6 +29,12 @@ def _verification(config: pytest.Config) -> Verification:
 def platform(pytestconfig: pytest.Config) -> Platform:
     """The platform, with parameters replaced as the command line says."""
     return _verification(pytestconfig).platform
+
+
+@pytest.fixture(scope="session")
+def settings(pytestconfig: pytest.Config) -> Settings:
+    """What the command line set for every check; for fixtures that several checks share."""
+    return _verification(pytestconfig).settings
 
 
 @pytest.fixture
@@ -60,6 +67,17 @@ def parameters(platform: Platform) -> Callable[[str], Mapping[str, Any]]:
         return platform.systems[system].parameters
 
     return find
+
+
+@pytest.fixture
+def disturb(check: CheckRun) -> Callable[..., Awaitable[None]]:
+    """What disturbs the platform; a check that asks for it carries the mark ``needs_disturb``.
+
+    ``await disturb("restart_program", program="kube-apiserver")`` returns when that program is ready again.
+    """
+    from proving_ground import disturbance  # noqa: PLC0415  # only where a check disturbs
+
+    return functools.partial(disturbance.disturb, check)
 
 
 @pytest.fixture

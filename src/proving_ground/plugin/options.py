@@ -214,6 +214,6 @@ def meets_suite(config: pytest.Config) -> bool:
         path = Path(config.invocation_params.dir, argument.split("::", 1)[0])
         if any((folder / SUITE_FILE).is_file() for folder in (path, *path.parents)):
             return True
-        if path.is_dir() and next(path.glob(f"*/{SUITE_FILE}"), None) is not None:
+        if path.is_dir() and any(next(path.glob(f"{depth}{SUITE_FILE}"), None) for depth in ("*/", "*/*/")):
             return True
     return False

@@ -95,6 +95,7 @@ class EventRecorder:
                 metrics=dict(run.metrics) if run else {},
                 properties=dict(run.properties) if run else {},
                 attachments=list(run.attachments) if run else [],
+                plots=list(run.plots) if run else [],
                 attempts=attempts,
             )
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pydantic
 
-from proving_ground.contracts.events import EVENT, Ended, Finished
+from proving_ground.contracts.events import EVENT, Ended, Finished, NotSelected
 from proving_ground.ownership.processes import tags
 from proving_ground.plugin.event_log import Masking, read_masks
 from proving_ground.prove.comparison import CheckOutcome
@@ -77,6 +77,7 @@ class PassResult:
         problem: Why it could not be judged; empty if it could.
         configuration: Whether that problem is one of configuration.
         printed: The end of what pytest printed, without secrets; empty if the pass could be judged.
+        left_out: Checks that the marks of the proof leave out.
     """
 
     outcomes: dict[str, CheckOutcome]
@@ -84,6 +85,7 @@ class PassResult:
     problem: str
     configuration: bool
     printed: str = ""
+    left_out: frozenset[str] = frozenset()
 
 
 def command(asked: Pass, place: Place, events: Path) -> list[str]:
@@ -109,6 +111,8 @@ def command(asked: Pass, place: Place, events: Path) -> list[str]:
     mask = place.state_dir / MASK_FILE
     if mask.is_file():
         words.append(f"--mask={mask}")
+    if settings.marks:
+        words += ["-m", settings.marks]
     words += [f"--parameter={key}={json.dumps(value)}" for key, value in settings.parameters.items()]
     words += [f"--values={path}" for path in place.values_files]
     if asked.fault is not None:
@@ -120,6 +124,7 @@ def read_pass(events: Path, seconds: float, status: int) -> PassResult:
     """Read the event log of an ended process."""
     outcomes: dict[str, CheckOutcome] = {}
     finished: Finished | None = None
+    left_out: set[str] = set()
     lines = events.read_bytes().splitlines() if events.is_file() else []
     for line in lines:
         try:
@@ -128,6 +133,8 @@ def read_pass(events: Path, seconds: float, status: int) -> PassResult:
             break  # The process died while it wrote; `finished` is missing then.
         if isinstance(event, Ended):
             outcomes[event.check] = CheckOutcome(event.outcome, event.message, event.infrastructure)
+        elif isinstance(event, NotSelected) and event.reason == "mark":
+            left_out.add(event.check)
         elif isinstance(event, Finished):
             finished = event
     problem, configuration = "", False
@@ -140,7 +147,7 @@ def read_pass(events: Path, seconds: float, status: int) -> PassResult:
             _PYTEST_USAGE_ERROR,
             _PYTEST_NOTHING_COLLECTED,
         )
-    return PassResult(outcomes, seconds, problem, configuration)
+    return PassResult(outcomes, seconds, problem, configuration, left_out=frozenset(left_out))
 
 
 def _end_of(log: Path, mask: Path) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from proving_ground import __version__
+from proving_ground.report.chart import AREA, chart
 from proving_ground.report.picture import picture
 from proving_ground.report.text import clean, first_line, seconds
 
@@ -45,7 +46,12 @@ def report_html(
         took=(results.ended - results.started).total_seconds(),
         bad=bad,
         skipped=[test for test in results.tests if test.status == "skipped"],
-        noted=[test for test in results.tests if test.status == "passed" and (test.metrics or test.attachments)],
+        noted=[
+            test
+            for test in results.tests
+            if test.status == "passed" and (test.metrics or test.attachments or test.plots)
+        ],
+        chart_area=AREA,
         picture=picture(results, timeline),
         version=__version__,
     )
@@ -57,5 +63,5 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"clean": clean, "first_line": first_line, "seconds": seconds}
+    environment.filters |= {"chart": chart, "clean": clean, "first_line": first_line, "seconds": seconds}
     return environment.from_string(text)

@@ -56,6 +56,10 @@ def summary_md(results: Results) -> str:
     lines += _listed(
         "Skipped", skipped, lambda test: " ".join(part for part in (test.reason_code, test.reason) if part)
     )
+    drawn = [test for test in results.tests if test.plots]
+    if drawn:
+        plots = sum(len(test.plots) for test in drawn)
+        lines += ["", f"Plots in `report.html`: {plots}, of {len(drawn)} check{'s' if len(drawn) > 1 else ''}."]
     if results.faults:
         lines += ["", "## Faults", "", "| suite | fault | checks that failed | as declared |", "|---|---|---:|---|"]
         lines += [

@@ -198,6 +198,7 @@ def _test(suite: str, name: str, check: _Check, log: _Log, problem: str) -> Test
             "infrastructure": ended.infrastructure,
             "properties": ended.properties,
             "attachments": ended.attachments,
+            "plots": ended.plots,
             "attempts": ended.attempts,
         }
     )

@@ -31,6 +31,9 @@ _NARROWEST = 2.0
 _TICKS = 8
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _EVENTS = ("disturbance", "fault", "scale", "cause")
+_FREQUENT = ("scale",)
+_APART = 4.0
+_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,15 @@ class _Span:
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened at one moment, or a tick of the scale."""
+    """Something that happened at one moment, or a tick of the scale.
+
+    Attributes:
+        short: Whether it is drawn below the scale only: there may be hundreds.
+    """
 
     x: float
     label: str
+    short: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,12 +128,33 @@ def picture(results: Results, timeline: Sequence[Entry] = ()) -> Picture | None:
     )
     step = next((s for s in _STEPS if length / s <= _TICKS), length)
     ticks = [Mark(round(LABELS + i * step * scale, 1), seconds(i * step)) for i in range(int(length / step) + 1)]
-    events = tuple(
-        Mark(round(LABELS + (e.time.timestamp() - begin) * scale, 1), first_line(f"{e.kind} {e.subject} {e.detail}"))
+    happened = [
+        Mark(
+            round(LABELS + (e.time.timestamp() - begin) * scale, 1),
+            first_line(f"{e.kind} {e.subject} {e.detail}"),
+            short=e.kind in _FREQUENT,
+        )
         for e in timeline
         if e.kind in _EVENTS and 0 <= e.time.timestamp() - begin <= length
-    )
+    ]
+    events = (*_gathered(happened, short=False), *_gathered(happened, short=True))
     return Picture(WIDTH, (len(bars) + 2) * ROW, LABELS, bars, tuple(ticks), events, left_out)
+
+
+def _gathered(marks: Sequence[Mark], *, short: bool) -> list[Mark]:
+    """Return the marks of one kind, those that would lie on each other as one that tells the first of them."""
+    groups: list[list[Mark]] = []
+    for mark in sorted((mark for mark in marks if mark.short == short), key=lambda mark: mark.x):
+        if groups and mark.x - groups[-1][0].x < _APART:
+            groups[-1].append(mark)
+        else:
+            groups.append([mark])
+    return [Mark(group[0].x, _told([mark.label for mark in group]), short) for group in groups]
+
+
+def _told(labels: Sequence[str]) -> str:
+    more = [f"and {len(labels) - _TOLD} more"] if len(labels) > _TOLD else []
+    return "\n".join([*labels[:_TOLD], *more])
 
 
 def _short(text: str) -> str:

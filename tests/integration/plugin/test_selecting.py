@@ -184,6 +184,16 @@ def test_a_suite_can_be_listed_without_a_platform(ground: Ground) -> None:
     result.stdout.fnmatch_lines(["probe/test_probe.py::test_warp", "3 tests collected*"])
 
 
+@pytest.mark.parametrize("argument", [".", "family", "family/probe"])
+def test_suites_of_a_family_can_be_listed_from_any_folder_above(ground: Ground, argument: str) -> None:
+    folder = ground.path / "suites/family/probe"
+    folder.mkdir(parents=True)
+    (folder / "suite.yml").write_text("name: probe\ndescription: d\n")
+    ground.checks(MARKED, "suites/family/probe")
+    result = ground.pytester.runpytest_inprocess("--collect-only", "-q", "--strict-markers", f"suites/{argument}")
+    result.stdout.fnmatch_lines(["suites/family/probe/test_probe.py::test_warp", "3 tests collected*"])
+
+
 def test_a_suite_does_not_run_without_a_platform(ground: Ground) -> None:
     folder = ground.suite()
     ground.checks(MARKED)

@@ -99,3 +99,30 @@ def test_an_infrastructure_error_ends_in_two(site: Site) -> None:
 @pytest.mark.parametrize("arguments", [["--only=prob"], ["--fault=unheard-of"]])
 def test_what_does_not_exist_is_a_matter_of_configuration(site: Site, arguments: list[str]) -> None:
     assert site.prove(*arguments) == 3
+
+
+WEEKLY = """
+    import pytest
+
+    @pytest.mark.nightly
+    async def test_right(check):
+        assert not check.settings.fault
+
+    @pytest.mark.weekly
+    async def test_takes_long(): pass
+"""
+
+
+def test_checks_that_the_marks_of_the_proof_leave_out_need_no_fault(site: Site) -> None:
+    suite = """
+    name: probe
+    description: A probe.
+    faults:
+      wrong: {description: d, must_fail: [probe/right], may_be_blocked: [probe/takes-long]}
+    """
+    site.suite(WEEKLY, suite)
+    assert site.prove() == 1
+    assert site.report["problems"] == ["probe: no fault makes probe/takes-long fail"]
+    site.suite(WEEKLY, f"{suite.rstrip()}\n    prove: {{marks: not weekly}}\n")
+    assert site.prove() == 0
+    assert site.report["problems"] == []

@@ -108,7 +108,7 @@ def test_two_clusters_at_once_do_not_meet_and_are_gone_after_destroy(runs: tuple
     one.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "only-in-one"}})
     assert "only-in-one" not in json.dumps(two.ask("GET", "/api/v1/namespaces"))
     platform = Platform.model_validate_json((one.state / "platform.json").read_bytes())
-    assert platform.capabilities.present == ["kubernetes", "gpu"]
+    assert platform.capabilities.present == ["kubernetes", "disturb", "gpu"]
     assert len(one.ask("GET", "/api/v1/nodes")["items"]) == 2
     one.must("destroy")
     assert one.left() == []

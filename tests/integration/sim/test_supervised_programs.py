@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.proving.ground.plugins.module_utils import processes
 from ansible_collections.proving.ground.plugins.module_utils.program_definitions import ProgramsError
 from ansible_collections.proving.ground.plugins.module_utils.program_supervisor import Supervisor
-from ansible_collections.proving.ground.plugins.modules.supervised_programs import bring_down, bring_up
+from ansible_collections.proving.ground.plugins.modules.supervised_programs import bring_back, bring_down, bring_up
 
 # Says that it is ready by a file, and writes down what it saw of the programs before it.
 SERVE = "import pathlib, signal, sys; pathlib.Path(sys.argv[1]).touch(); signal.pause()"
@@ -143,3 +143,51 @@ def test_a_long_directory_works_and_leaves_no_socket(tmp_path: Path) -> None:
 def test_stopping_where_nothing_is_changes_nothing(directory: Path) -> None:
     assert not bring_down(parameters(directory, []), check=False)["changed"]
     assert not directory.exists()
+
+
+def test_one_program_is_restarted_as_it_was_told_at_its_start(directory: Path) -> None:
+    bring_up(parameters(directory, [program(directory, "a"), program(directory, "b", after=("a",))]), check=False)
+    before = Supervisor(directory, "test").leftovers()
+    result = bring_back(parameters(directory, [{"name": "a"}]), check=False)
+    assert (result["started"], result["stopped"]) == (["a"], ["a"])
+    after = Supervisor(directory, "test").leftovers()
+    assert after["b"] == before["b"]
+    assert after["a"] != before["a"]
+    assert (directory.parent / "a.ready").exists()
+
+
+def test_a_killed_program_can_be_restarted(directory: Path) -> None:
+    bring_up(parameters(directory, [program(directory, "a")]), check=False)
+    with Supervisor(directory, "test") as supervisor:
+        os.kill(supervisor.leftovers({"a"})["a"][0].pid, signal.SIGKILL)
+        supervisor.await_end({"a"})
+    assert bring_back(parameters(directory, [{"name": "a"}]), check=False)["stopped"] == []
+    assert set(Supervisor(directory, "test").leftovers()) == {"", "a"}
+
+
+def test_a_program_that_does_not_come_back_is_told_with_its_log(directory: Path) -> None:
+    once = (
+        "import pathlib, signal, sys; ready = pathlib.Path(sys.argv[1]); once = ready.with_suffix('.once')\n"
+        "if once.exists(): sys.exit('never again')\n"
+        "once.touch(); ready.touch(); signal.pause()"
+    )
+    bring_up(parameters(directory, [program(directory, "a", code=once)]), check=False)
+    with pytest.raises(ProgramsError, match=r"a: ended .*\nnever again"):
+        bring_back(parameters(directory, [{"name": "a"}]), check=False)
+
+
+def test_only_programs_that_are_there_are_restarted(directory: Path) -> None:
+    with pytest.raises(ProgramsError, match="no programs run in"):
+        bring_back(parameters(directory, [{"name": "a"}]), check=False)
+    bring_up(parameters(directory, [program(directory, "a")]), check=False)
+    with pytest.raises(ProgramsError, match="no program is named to be restarted"):
+        bring_back(parameters(directory, []), check=False)
+    with pytest.raises(ProgramsError, match="no program is named b; there are a"):
+        bring_back(parameters(directory, [{"name": "a"}, {"name": "b"}]), check=False)
+
+
+def test_check_mode_restarts_nothing(directory: Path) -> None:
+    bring_up(parameters(directory, [program(directory, "a")]), check=False)
+    before = Supervisor(directory, "test").leftovers()
+    assert bring_back(parameters(directory, [{"name": "a"}]), check=True)["started"] == ["a"]
+    assert Supervisor(directory, "test").leftovers() == before

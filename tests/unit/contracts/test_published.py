@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from proving_ground.contracts.published import schemas
+from proving_ground.pipeline.project import suite_files
 
 ROOT = Path(__file__).parents[3]
 SCHEMAS = schemas()
@@ -33,7 +34,7 @@ def test_the_stages_of_the_project_fit_their_schema() -> None:
     jsonschema.validate(stages, json.loads(SCHEMAS["stages.schema.json"]))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests/suites").glob("*/suite.yml")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", suite_files(ROOT / "tests/suites"), ids=lambda path: path.parent.name)
 def test_the_suites_of_the_project_fit_their_schema(path: Path) -> None:
     jsonschema.validate(yaml.safe_load(path.read_text()), json.loads(SCHEMAS["suite.schema.json"]))
 

@@ -13,7 +13,7 @@ from proving_ground.pages import pages, stale
 from proving_ground.pages.markdown import cell, moved, table
 from proving_ground.pages.roles import role_readme
 from proving_ground.pages.suites import suite_page
-from proving_ground.pipeline.project import FoundSuite, Project
+from proving_ground.pipeline.project import FoundSuite, Project, suite_files
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted(
@@ -89,7 +89,7 @@ def test_every_page_of_the_documentation_is_reached_from_its_start() -> None:
 def test_there_is_a_page_for_every_role_and_suite() -> None:
     names = {str(path.relative_to(ROOT)) for path in made()}
     assert {f"{role.relative_to(ROOT)}/README.md" for role in ROOT.glob("roles/*")} <= names
-    assert {f"docs/reference/suites/{path.parent.name}.md" for path in ROOT.glob("tests/suites/*/suite.yml")} <= names
+    assert {f"docs/reference/suites/{path.parent.name}.md" for path in suite_files(ROOT / "tests/suites")} <= names
 
 
 @pytest.mark.parametrize(

@@ -86,3 +86,10 @@ def test_the_baseline_is_broken_by_failures_and_errors() -> None:
         "s/a failed (why) without a fault",
         "s/b ended as an error (gone) without a fault",
     ]
+
+
+def test_a_pattern_may_name_a_check_that_is_left_out_of_the_proof() -> None:
+    expectation = expect(["s/a", "s/weekly"], ["s/yearly-*"])
+    outcomes = under(a=FAILED)
+    assert compare("f", expectation, BASELINE, outcomes, {"s/weekly", "s/yearly-1"}).problems == ()
+    assert len(compare("f", expectation, BASELINE, outcomes).problems) == 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,3 +58,39 @@ def test_long_names_keep_both_ends(make_run: Callable[..., Results], make_check:
     assert made is not None
     assert made.bars[0].label.startswith("aim/aaa")
     assert made.bars[0].label.endswith("-0-9-0-rc3")
+
+
+def entries(results: Results, kind: str, count: int, apart: float) -> list[Entry]:
+    return [
+        Entry(
+            time=results.started + dt.timedelta(seconds=apart * number),
+            elapsed=apart * number,
+            kind=kind,
+            subject=f"app-{number}",
+            event="noted",
+            detail="2 to 3",
+        )
+        for number in range(count)
+    ]
+
+
+def test_hundreds_of_scale_events_become_few_short_marks_that_tell_how_many(results: Results) -> None:
+    made = picture(results, entries(results, "scale", 500, 0.14))
+    assert made is not None
+    assert len(made.events) < 160
+    assert all(event.short for event in made.events)
+    told = sum(int(match[1]) if (match := re.search(r"and (\d+) more", e.label)) else 0 for e in made.events)
+    assert told + sum(len([line for line in e.label.splitlines() if "app-" in line]) for e in made.events) == 500
+
+
+def test_a_disturbance_is_not_hidden_among_scale_events(results: Results) -> None:
+    made = picture(results, [*entries(results, "scale", 500, 0.14), *entries(results, "disturbance", 1, 0)])
+    assert made is not None
+    assert [event.label for event in made.events if not event.short] == ["disturbance app-0 2 to 3"]
+
+
+def test_a_hundred_thousand_events_at_one_moment_are_one_mark(results: Results) -> None:
+    made = picture(results, entries(results, "scale", 100_000, 0))
+    assert made is not None
+    (mark,) = made.events
+    assert mark.label.splitlines()[-1] == "and 99995 more"
