@@ -1,4 +1,4 @@
-"""Runs measurements by name, all of them without one: `nox -s benchmark -- engine scale stages --json figures`.
+"""Runs measurements by name, all of them without one: `nox -s benchmark -- engine scale scrapes stages --json figures`.
 
 The engine is measured on a simulated platform that is made for it and removed again, unless --kubeconfig
 names a cluster; scale on one of 250 nodes, which takes some minutes.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-NAMES = ("engine", "scale", "stages")
+NAMES = ("engine", "scale", "scrapes", "stages")
 RUN_ID = "benchmark"
 
 
@@ -93,6 +93,8 @@ def main() -> int:
     if "scale" in names:
         with large_platform() as platform:
             codes.append(measure("scale", "--platform", str(platform), *to_json("scale")))
+    if "scrapes" in names:
+        codes.append(measure("scrapes", *to_json("scrapes")))
     if "stages" in names:
         codes.append(measure("stages", "--rounds", arguments.rounds, *to_json("stages")))
     return next((code for code in codes if code), 0)

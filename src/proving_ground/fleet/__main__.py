@@ -23,6 +23,8 @@ from proving_ground.fleet.http import PlainServer
 from proving_ground.fleet.kubelet import kubelet_app
 from proving_ground.fleet.kubernetes import KubernetesSource
 from proving_ground.fleet.listen import Listener, listen
+from proving_ground.fleet.metrics_api import metrics_app
+from proving_ground.fleet.names import NameProxy
 from proving_ground.fleet.options import Options, parse
 from proving_ground.kube.kubeconfig import read_access
 
@@ -77,6 +79,7 @@ async def serve(options: Options) -> None:
         return runner.log if runner is not None else None
 
     control, kubelet = PlainServer(control_app(fleet)), PlainServer(kubelet_app(find))
+    metrics, proxy = PlainServer(metrics_app(fleet)), NameProxy(fleet)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,6 +89,11 @@ async def serve(options: Options) -> None:
         if options.kubelet is not None:
             place = options.kubelet
             listeners.append(await listen(place.address, place.port, kubelet.connect, _serving_tls(options)))
+        if options.metrics_api is not None:
+            place = options.metrics_api
+            listeners.append(await listen(place.address, place.port, metrics.connect, _serving_tls(options)))
+        if options.names is not None:
+            listeners.append(await listen(options.names.address, options.names.port, proxy.connect))
         listeners.append(await listen(options.control.address, options.control.port, control.connect))
         _write_state(options)
         LOG.info("serving pods of %s, control API on %s:%d", options.pod_network, *_pair(options))
@@ -101,9 +109,10 @@ async def serve(options: Options) -> None:
             listener.close()
         control.disconnect()
         kubelet.disconnect()
+        metrics.disconnect()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
-                await source.close()
+                await asyncio.gather(proxy.close(), source.close())
         if options.state is not None:
             options.state.unlink(missing_ok=True)
 

@@ -33,6 +33,10 @@ class AddressPool:
         self._next = 0
         self._taken: set[str] = set()
 
+    def __contains__(self, address: str) -> bool:
+        """Say whether an address lies in the network, taken or not."""
+        return ipaddress.ip_address(address) in self._network
+
     def take(self) -> str:
         """Take a free address.
 

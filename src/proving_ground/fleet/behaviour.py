@@ -1,33 +1,51 @@
-"""How a pod behaves: its annotations and the faults it is told to show, read into one value."""
+"""How a pod behaves: annotations, arguments of containers and the faults it is told to show, read into one value."""
 
 from __future__ import annotations
 
-import math
-import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from proving_ground.fleet.views import PodView, faults_of
+from proving_ground.fleet.images import mock_of, model_of_image, server_of_image
+from proving_ground.fleet.inference import Inference, Speed, inference_of, speed_of
+from proving_ground.fleet.values import Reader, arguments, one_of, seconds, whole, words
+from proving_ground.fleet.views import ContainerView, PodView, faults_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 PREFIX = "sim.proving.ground/"
 DEFAULT_PORT = 8000
 SLOW_START_SECONDS = 5.0
 CRASH_AFTER_READY_SECONDS = 1.0
-MAX_SECONDS = 86400.0
 KNOWN_FAULTS = frozenset({"wrong-model", "endpoint-500", "pod-crash", "never-ready", "slow-start"})
 
-_INFERENCE_IMAGE = re.compile(r"(^|[/_-])(vllm|aim-|sglang|llm-d-inference-sim|text-generation-inference|openai)")
 _KNOWN = frozenset(
     {
-        "complete", "crash", "first-token-seconds", "image-pull", "load-seconds", "log-lines", "max-model-len",
-        "max-running", "model", "port", "serve", "token-seconds",
+        "complete", "crash", "first-token-seconds", "image-pull", "kv-metric", "kv-scale", "load-seconds", "log-lines",
+        "max-model-len", "max-running", "model", "port", "serve", "token-seconds",
     }
 )  # fmt: skip
+_NO_CONTAINER = ContainerView("", "")
 
-T = TypeVar("T")
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A port on which a pod listens, and who answers there."""
+
+    number: int
+    name: str = ""
+    container: str = ""
+    """The container whose mock answers; empty for the pod's server."""
+
+
+@dataclass(frozen=True, slots=True)
+class MockPlan:
+    """A container that runs a mock."""
+
+    container: str
+    mock: str
+    """Which mock; not checked."""
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +61,13 @@ class Crash:
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
-    """How fast the pod generates, and how much at once; zero seconds means at once."""
-
-    first_token: float = 0.0
-    token: float = 0.0
-    max_running: int = 256
-    max_model_len: int = 32768
-
-
-@dataclass(frozen=True, slots=True)
 class Behaviour:
     """All that a pod has been told to do."""
 
     server: str = "none"
-    ports: tuple[tuple[str, int], ...] = ()
+    """Who answers for the containers that run no mock."""
+    posts: tuple[Post, ...] = ()
+    mocks: tuple[MockPlan, ...] = ()
     model: str = ""
     load: float = 0.0
     """Seconds from start to Ready."""
@@ -69,92 +79,40 @@ class Behaviour:
     """Seconds from start to a successful end."""
     wrong_model: bool = False
     answers_500: bool = False
-    speed: Speed = Speed()
+    speed: Speed = field(default_factory=Speed)
+    inference: Inference = field(default_factory=Inference)
     log_lines: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
-    """What could not be understood, one sentence each; the default holds in its place."""
+    """Annotations that could not be understood, one sentence each; the default holds in its place."""
+    argument_problems: tuple[str, ...] = ()
+    """The same of arguments."""
 
+    @property
+    def ports(self) -> tuple[tuple[str, int], ...]:
+        """Name (empty if none) and number of each port."""
+        return tuple((post.name, post.number) for post in self.posts)
 
-def model_of_image(image: str) -> str:
-    """Derive a model id from an image: its name without registry, tag, digest and the prefix ``aim-``."""
-    name = image.rsplit("/", 1)[-1].split("@", 1)[0].split(":", 1)[0]
-    return name.removeprefix("aim-") or "model"
-
-
-def server_of_image(image: str) -> str:
-    """Name the server factory for an image: ``openai`` for images of inference servers, else ``none``."""
-    return "openai" if _INFERENCE_IMAGE.search(image.split("@", 1)[0].lower()) else "none"
-
-
-class _Reader:
-    """Reads annotations, and collects what is wrong with them."""
-
-    def __init__(self, annotations: Mapping[str, str]) -> None:
-        self._annotations = annotations
-        self.problems: list[str] = []
-
-    def text(self, name: str, default: str = "") -> str:
-        return self._annotations.get(PREFIX + name, default).strip()
-
-    def value(self, name: str, default: T, parse: Callable[[str], T]) -> T:
-        text = self._annotations.get(PREFIX + name)
-        if text is None:
-            return default
-        try:
-            return parse(text.strip())
-        except ValueError as error:
-            self.problems.append(f"annotation {PREFIX}{name}: {error}, found {text[:80]!r}")
-            return default
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text.removesuffix("s"))
-    except ValueError:
-        raise ValueError("expected seconds") from None
-    if not math.isfinite(value) or not 0 <= value <= MAX_SECONDS:
-        raise ValueError(f"expected 0 to {MAX_SECONDS:.0f} seconds")
-    return value
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdecimal() or not low <= int(text[:12]) <= high:
-            raise ValueError(f"expected a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _words(text: str, allowed: Iterable[str]) -> dict[str, str]:
-    """Read ``key=value, flag``; an unknown or repeated key is an error."""
-    found: dict[str, str] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        key, _, value = part.partition("=")
-        if key not in allowed or key in found:
-            raise ValueError(f"expected {', '.join(sorted(allowed))}, each at most once")
-        found[key] = value
-    return found
+    def post(self, number: int) -> Post | None:
+        """Return who answers on a port, or None."""
+        return next((post for post in self.posts if post.number == number), None)
 
 
 def _crash(text: str) -> Crash:
-    words = _words(text, ("after", "exit", "reason", "once"))
+    found = words(text, ("after", "exit", "reason", "once"))
     return Crash(
-        after=_seconds(words.get("after", "0")),
-        exit_code=_whole(1, 255)(words.get("exit", "1")),
-        reason=words.get("reason") or "Error",
-        once="once" in words,
+        after=seconds(found.get("after", "0")),
+        exit_code=whole(1, 255)(found.get("exit", "1")),
+        reason=found.get("reason") or "Error",
+        once="once" in found,
     )
 
 
 def _complete(text: str) -> float | None:
-    return _seconds(_words(text, ("after",)).get("after", "0"))
+    return seconds(words(text, ("after",)).get("after", "0"))
 
 
 def _image_pull(text: str) -> bool:
-    if text not in {"fail", "ok"}:
-        raise ValueError("expected fail or ok")
-    return text == "fail"
+    return one_of("fail", "ok")(text) == "fail"
 
 
 def _with_faults(behaviour: Behaviour, faults: frozenset[str]) -> Behaviour:
@@ -172,47 +130,113 @@ def _with_faults(behaviour: Behaviour, faults: frozenset[str]) -> Behaviour:
     return changed
 
 
-def behaviour_of(pod: PodView, namespace_faults: frozenset[str] | None, servers: Iterable[str]) -> Behaviour:
+def _server(annotations: Reader, image: str, servers: Iterable[str], mocks: Iterable[str]) -> str:
+    """Return the server factory of a pod by its first container, which runs no mock."""
+    allowed = {*servers, "none"}
+    named = annotations.text("serve")
+    if named and named not in allowed:
+        expected = ", ".join(sorted(allowed.union(mocks)))
+        annotations.problems.append(f"annotation {PREFIX}serve: expected one of {expected}, found {named!r}")
+        return "none"
+    server = named or server_of_image(image)
+    return server if server in allowed else "none"
+
+
+def _model(container: ContainerView, told: Reader) -> str:
+    """Return the model id that a server is told to serve by its arguments, else that of its image."""
+    names = told.text("served-model-name").replace(",", " ").split()
+    return names[0] if names else told.text("model") or model_of_image(container.image)
+
+
+def _posts(declared: Iterable[tuple[str, int]], number: int, default: int, container: str = "") -> list[Post]:
+    """Return the ports of a server: the one that it was told, else those declared, else its default."""
+    ports = tuple(dict.fromkeys(declared)) or (("http", default),)
+    if number:
+        ports = ((next((name for name, port in ports if port == number), ""), number),)
+    return [Post(port, name, container) for name, port in ports]
+
+
+def _mocks(
+    containers: Iterable[ContainerView], first: str | None, port: int, defaults: Mapping[str, int]
+) -> tuple[list[MockPlan], list[Post]]:
+    """Return what the containers with mocks run, and their ports.
+
+    Args:
+        containers: All containers.
+        first: The mock of the first, or None.
+        port: The port that the first was told, or 0.
+        defaults: The port of each mock where none is declared.
+    """
+    plans: list[MockPlan] = []
+    posts: list[Post] = []
+    for index, container in enumerate(containers):
+        mock = first if index == 0 else mock_of(container)
+        if mock is None:
+            continue
+        told = Reader(arguments(container.args), "argument", "--").value("port", 0, whole(1, 65535))
+        plans.append(MockPlan(container.name, mock, container.env))
+        number = (port if index == 0 else 0) or told
+        posts += _posts(container.ports, number, defaults.get(mock, DEFAULT_PORT), container.name)
+    return plans, posts
+
+
+def behaviour_of(
+    pod: PodView,
+    namespace_faults: frozenset[str] | None,
+    servers: Iterable[str],
+    mocks: Mapping[str, int] | None = None,
+) -> Behaviour:
     """Read how a pod behaves.
+
+    The annotations speak of its first container. A container with the image of the mocks runs the mock that its
+    arguments name; all others are one server.
 
     Args:
         pod: The pod; its own fault annotation wins over that of its namespace.
         namespace_faults: The faults that its namespace names, or None.
         servers: Names of the server factories there are.
+        mocks: The port of each mock where none is declared.
     """
-    read = _Reader(pod.annotations)
-    first = pod.containers[0] if pod.containers else None
-    image = first.image if first else ""
-    allowed = {*servers, "none"}
-    server = read.text("serve")
-    if server and server not in allowed:
-        read.problems.append(
-            f"annotation {PREFIX}serve: expected one of {', '.join(sorted(allowed))}, found {server!r}"
-        )
-        server = "none"
-    server = server or server_of_image(image)
-    declared = tuple(port for container in pod.containers for port in container.ports)
-    number = read.value("port", 0, _whole(1, 65535))
-    ports = ((next((n for n, p in declared if p == number), ""), number),) if number else declared
+    mocks = mocks or {}
+    read = Reader(pod.annotations, "annotation", PREFIX)
+    sidecars = [c for c in pod.init_containers if c.sidecar and mock_of(c) is not None]
+    containers = (*pod.containers, *sidecars)
+    first = containers[0] if containers else _NO_CONTAINER
+    named = read.text("serve")
+    first_mock = named if named in mocks else None if named else mock_of(first)
+    plain = [c for i, c in enumerate(containers) if (first_mock if i == 0 else mock_of(c)) is None]
+    main = plain[0] if plain else _NO_CONTAINER
+    told = Reader(arguments(main.args), "argument", "--")
+    port = read.value("port", 0, whole(1, 65535))
+    server = "none"
+    if first_mock is None:
+        server = _server(read, first.image, servers, mocks)
+    elif server_of_image(main.image) in servers:
+        server = server_of_image(main.image)
+    plans, posts = _mocks(containers, first_mock, port, mocks)
+    if server != "none":
+        number = (port if first_mock is None else 0) or told.value("port", 0, whole(1, 65535))
+        posts = _posts((p for c in plain for p in c.ports), number, DEFAULT_PORT) + posts
     behaviour = Behaviour(
-        server=server if server in allowed else "none",
-        ports=tuple(dict.fromkeys(ports)) or (("http", DEFAULT_PORT),),
-        model=read.text("model") or model_of_image(image),
-        load=read.value("load-seconds", 0.0, _seconds),
+        server=server,
+        posts=tuple({post.number: post for post in reversed(posts)}.values())[::-1],
+        mocks=tuple(plans),
+        model=read.text("model") or _model(main, told),
+        load=read.value("load-seconds", 0.0, seconds),
         pull_fails=read.value("image-pull", False, _image_pull),
         crash=read.value("crash", None, _crash),
         complete=read.value("complete", None, _complete),
-        speed=Speed(
-            first_token=read.value("first-token-seconds", 0.0, _seconds),
-            token=read.value("token-seconds", 0.0, _seconds),
-            max_running=read.value("max-running", 256, _whole(1, 100_000)),
-            max_model_len=read.value("max-model-len", 32768, _whole(1, 10_000_000)),
-        ),
         log_lines=tuple(read.text("log-lines").splitlines()),
     )
+    if server != "none":
+        behaviour = replace(behaviour, speed=speed_of(main, read, told), inference=inference_of(main, read, told))
     for name in sorted(pod.annotations):
         if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _KNOWN:
             read.problems.append(f"annotation {name} is not known to the fleet")
     own = faults_of(pod.annotations)
     faults = own if own is not None else namespace_faults or frozenset()
-    return replace(_with_faults(behaviour, faults & KNOWN_FAULTS), problems=tuple(read.problems))
+    return replace(
+        _with_faults(behaviour, faults & KNOWN_FAULTS),
+        problems=tuple(read.problems),
+        argument_problems=tuple(told.problems),
+    )

@@ -1,4 +1,4 @@
-"""The fleet's control API: whether it lives, and what it serves."""
+"""The fleet's control API: whether it lives, what it serves, and what its mocks are to show."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+
+from proving_ground.fleet.mock_control import mock_routes
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,6 +29,8 @@ def pod_entry(runner: PodRunner) -> dict[str, Any]:
         "state": runner.stage.value if runner.stage else "Pending",
         "ready": runner.ready,
         "server": behaviour.server,
+        "workload": runner.pod.workload,
+        "mocks": {plan.container: plan.mock for plan in behaviour.mocks},
         "model": runner.replica.served_model if runner.replica else behaviour.model,
         "restarts": runner.restarts,
         "requests": runner.requests,
@@ -58,4 +62,5 @@ def control_app(fleet: Fleet) -> Starlette:
         ]
         return JSONResponse({"services": sorted(entries, key=lambda entry: (entry["namespace"], entry["name"]))})
 
-    return Starlette(routes=[Route("/healthz", health), Route("/pods", pods), Route("/services", services)])
+    own = [Route("/healthz", health), Route("/pods", pods), Route("/services", services)]
+    return Starlette(routes=[*own, *mock_routes(fleet)])

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from proving_ground.fleet.addresses import AddressPool
 from proving_ground.fleet.factories import ServerFactory, default_factories
+from proving_ground.fleet.factories.mocks import MockServer
+from proving_ground.fleet.mocking import MockDesk
 from proving_ground.fleet.pods import Ground, PodRunner
 from proving_ground.fleet.services import ServiceDesk
 from proving_ground.fleet.source import Change, NamespaceChange, PodChange, PodSource, ServiceChange
+from proving_ground.mocks import MOCKS, mock_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,16 +55,20 @@ class Fleet:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._faults: dict[str, frozenset[str] | None] = {}
         self._terminating: set[str] = set()
-        self.services = ServiceDesk(self._in_namespace)
+        self.services = ServiceDesk(self.in_namespace)
+        self.mocks = MockDesk(MOCKS)
+        self.addresses = AddressPool(settings.pod_network)
         self._ground = Ground(
             source=source,
             factories=default_factories() if factories is None else factories,
-            addresses=AddressPool(settings.pod_network),
+            addresses=self.addresses,
             host_address=settings.host_address,
             log_directory=settings.log_directory,
             crash_backoff=settings.crash_backoff,
             serving_changed=self.services.look_at,
             namespace_faults=self._faults.get,
+            mocks=self.mocks,
+            mock_server=MockServer(mock_app()),
         )
 
     @property
@@ -73,7 +80,8 @@ class Fleet:
         """Return the runner of a pod, or None."""
         return self._runners.get((namespace, name))
 
-    def _in_namespace(self, namespace: str) -> Iterable[PodRunner]:
+    def in_namespace(self, namespace: str) -> Iterable[PodRunner]:
+        """Return the runners of a namespace's pods."""
         return self._by_namespace.get(namespace, {}).values()
 
     async def run(self) -> None:
@@ -118,16 +126,17 @@ class Fleet:
         if change.gone:
             self._faults.pop(name, None)
             self._terminating.discard(name)
+            self.mocks.forget(name)
             return
         known, self._faults[name] = self._faults.get(name), change.faults
         if change.terminating:
             # The namespace controller looks every 5 s, and again 5 s later if it had to delete pods itself: pods
             # that are gone before its first look halve the time that a namespace takes to go.
             self._terminating.add(name)
-            for runner in self._in_namespace(name):
+            for runner in self.in_namespace(name):
                 runner.terminate()
         elif change.faults != known:
-            for runner in self._in_namespace(name):
+            for runner in self.in_namespace(name):
                 runner.reconsider()
 
     def _see(self, pod: PodView) -> None:

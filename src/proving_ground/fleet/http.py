@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -10,6 +10,7 @@ from uvicorn.server import ServerState
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Mapping
 
     from starlette.types import ASGIApp, Scope
 
@@ -29,10 +30,15 @@ class AsgiServer:
     def __init__(self, app: ASGIApp) -> None:
         self._config = asgi_config(app)
 
-    def connect(self, replica: Replica) -> asyncio.BaseProtocol:
-        """Return the protocol of a connection to ``replica``."""
+    def connect(self, replica: Replica, more: Mapping[str, Any] | None = None) -> asyncio.BaseProtocol:
+        """Return the protocol of a connection to ``replica``.
+
+        Args:
+            replica: Who answers.
+            more: What else the application finds in ``scope["state"]``.
+        """
         replica.connections.default_headers = self._config.encoded_headers
-        return HttpToolsProtocol(self._config, replica.connections, {REPLICA: replica})
+        return HttpToolsProtocol(self._config, replica.connections, {REPLICA: replica, **(more or {})})
 
 
 def asgi_config(app: ASGIApp) -> Config:

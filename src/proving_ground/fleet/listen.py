@@ -8,7 +8,7 @@ import ipaddress
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from proving_ground.errors import ConfigurationError, InfrastructureError
 
@@ -132,5 +132,5 @@ class Refusal(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Break the connection."""
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
+        # Not by isinstance: the transports of uvloop inherit nothing of asyncio's.
+        cast("asyncio.WriteTransport", transport).abort()

@@ -28,6 +28,9 @@ class Options:
     log_directory: Path | None
     state: Path | None
     kubelet: Place | None
+    names: Place | None
+    """Where the proxy for names of Services listens."""
+    metrics_api: Place | None
     certificate: Path | None
     key: Path | None
     crash_backoff: float
@@ -64,15 +67,21 @@ def parse(argv: list[str] | None = None) -> Options:
     parser.add_argument("--log-dir", type=Path, help="folder for the containers' logs (default: in memory only)")
     parser.add_argument("--state", type=Path, help="file that says what the process serves, once it does")
     parser.add_argument("--kubelet-address", metavar="ADDRESS:PORT", help="where the API server asks for logs")
-    parser.add_argument("--kubelet-cert", type=Path, help="serving certificate of the kubelet address")
+    parser.add_argument("--names-address", metavar="ADDRESS:PORT", help="where the proxy for Service names listens")
+    parser.add_argument("--metrics-api-address", metavar="ADDRESS:PORT", help="where the metrics APIs are served")
+    parser.add_argument("--kubelet-cert", type=Path, help="serving certificate of the kubelet and metrics addresses")
     parser.add_argument("--kubelet-key", type=Path, help="key of that certificate")
     parser.add_argument("--crash-backoff", type=float, default=1.0, help="seconds after a first crash (default 1.0)")
     parser.add_argument("--verbose", action="store_true", help="log every step")
     args = parser.parse_args(argv)
     control = _place(args.control_address, "--control-address")
     kubelet = _place(args.kubelet_address, "--kubelet-address") if args.kubelet_address else None
-    if kubelet and not (args.kubelet_cert and args.kubelet_key):
-        raise ConfigurationError("expected --kubelet-cert and --kubelet-key with it", where="--kubelet-address")
+    names = _place(args.names_address, "--names-address") if args.names_address else None
+    metrics = _place(args.metrics_api_address, "--metrics-api-address") if args.metrics_api_address else None
+    if not (args.kubelet_cert and args.kubelet_key):
+        for option, place in (("--kubelet-address", kubelet), ("--metrics-api-address", metrics)):
+            if place is not None:
+                raise ConfigurationError("expected --kubelet-cert and --kubelet-key with it", where=option)
     return Options(
         kubeconfig=args.kubeconfig,
         control=control,
@@ -80,6 +89,8 @@ def parse(argv: list[str] | None = None) -> Options:
         log_directory=args.log_dir,
         state=args.state,
         kubelet=kubelet,
+        names=names,
+        metrics_api=metrics,
         certificate=args.kubelet_cert,
         key=args.kubelet_key,
         crash_backoff=max(0.01, args.crash_backoff),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import logging
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from proving_ground.fleet.listen import Listener, Refusal, listen
 from proving_ground.fleet.logs import PodLog
 from proving_ground.fleet.podstatus import Run, status_of
 from proving_ground.fleet.replica import Replica
+from proving_ground.mocks import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from proving_ground.fleet.addresses import AddressPool
     from proving_ground.fleet.factories import ServerFactory
+    from proving_ground.fleet.factories.mocks import MockServer
+    from proving_ground.fleet.mocking import MockDesk
     from proving_ground.fleet.source import PodSource
     from proving_ground.fleet.views import PodView
 
@@ -45,6 +49,8 @@ class Ground:
     serving_changed: Callable[[str], None]
     """Called with the namespace in which a pod began or ceased to serve."""
     namespace_faults: Callable[[str], frozenset[str] | None]
+    mocks: MockDesk
+    mock_server: MockServer
 
 
 class PodRunner:
@@ -72,6 +78,8 @@ class PodRunner:
         self._stale = True
         self._terminating = False
         self._gone = False
+        self._unserved = False
+        """Whether a container of the present run cannot serve."""
         self._told: set[str] = set()
         self.problem = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,12 +134,16 @@ class PodRunner:
                 return listener.port
         return None
 
-    def connect(self) -> asyncio.BaseProtocol:
-        """Return the protocol of a new connection to the pod."""
-        factory = self._ground.factories.get(self.behaviour.server)
-        if self.replica is None or not self.replica.live or factory is None:
+    def connect(self, port: int) -> asyncio.BaseProtocol:
+        """Return the protocol of a new connection to a port of the pod."""
+        post = self.behaviour.post(port)
+        if self.replica is None or not self.replica.live or post is None:
             return Refusal()
-        return factory.connect(self.replica)
+        if post.container:
+            mock = self.replica.mocks.get(post.container)
+            return Refusal() if mock is None else self._ground.mock_server.connect(self.replica, mock)
+        factory = self._ground.factories.get(self.behaviour.server)
+        return Refusal() if factory is None else factory.connect(self.replica)
 
     def leave(self) -> None:
         """Stop serving for good and give the address back; ``run`` ends when its present request is answered."""
@@ -176,28 +188,41 @@ class PodRunner:
         if stage is Stage.CRASHED:
             stage, again = self._crashed()
         if stage.live:
-            bound = await self._bound()
+            stage, again = await self._serve(stage, again)
             if self._gone:
                 self._stop_serving()
                 return None
-            if not bound:
-                stage, again = Stage.LOADING, BIND_RETRY_SECONDS
-            self._set_ready(stage is Stage.READY)
         else:
             self._stop_serving()
         await self._publish(stage)
         return again
+
+    async def _serve(self, stage: Stage, again: float | None) -> tuple[Stage, float | None]:
+        """Serve in a stage in which the pod lives; says what it is in truth, and when to look again."""
+        bound = await self._bound()
+        if self._gone:
+            return stage, None
+        if not bound:
+            stage, again = Stage.LOADING, BIND_RETRY_SECONDS
+        elif self._unserved and stage is Stage.READY:
+            stage = Stage.LOADING
+        self._set_ready(stage is Stage.READY)
+        return stage, again
 
     def _reconsider_if_stale(self) -> None:
         if not self._stale:
             return
         self._stale = False
         ground = self._ground
-        self.behaviour = behaviour_of(self.pod, ground.namespace_faults(self.pod.namespace), ground.factories)
+        self.behaviour = behaviour_of(
+            self.pod, ground.namespace_faults(self.pod.namespace), ground.factories, DEFAULT_PORTS
+        )
         if self.replica is not None:
             self.replica.behaviour = self.behaviour
         for problem in self.behaviour.problems:
             self._tell("InvalidAnnotation", problem)
+        for problem in self.behaviour.argument_problems:
+            self._tell("InvalidArgument", problem)
 
     def _begin(self) -> None:
         """Begin a run of the containers; a run that an earlier fleet began goes on."""
@@ -234,18 +259,25 @@ class PodRunner:
 
     async def _bound(self) -> bool:
         """Listen on the pod's ports, if it has a server; returns whether all is well."""
-        factory = self._ground.factories.get(self.behaviour.server)
-        if factory is None or self._listeners or self.pod.host_network:
+        behaviour = self.behaviour
+        if not (behaviour.posts or behaviour.mocks) or self.replica is not None or self.pod.host_network:
             return True
         if not self.address:
             self.address = self._choose_address()
             if not self.address:
                 return False
         pod = self.pod
-        self.replica = Replica(pod.namespace, pod.name, pod.uid, self.address, self.behaviour, self.log, self._crash)
+        replica = Replica(pod.namespace, pod.name, pod.uid, self.address, behaviour, self.log, self._crash)
+        problems = self._ground.mocks.equip(pod, behaviour.mocks, replica)
+        for reason, problem in problems:
+            self._tell(reason, problem)
+        self._unserved = len(replica.mocks) < len(behaviour.mocks)
+        self.replica = replica
         try:
-            for port in dict.fromkeys(number for _, number in self.behaviour.ports):
-                self._listeners.append(await listen(self.address, port, self.connect))
+            for post in behaviour.posts:
+                if not post.container or post.container in replica.mocks:
+                    connect = functools.partial(self.connect, post.number)
+                    self._listeners.append(await listen(self.address, post.number, connect))
         except ProvingGroundError as error:
             self._stop_serving()
             self.problem = str(error)
@@ -259,7 +291,7 @@ class PodRunner:
     def _set_ready(self, ready: bool) -> None:
         if self.replica is not None and self.replica.ready != ready:
             self.replica.ready = ready
-            if ready:
+            if ready and self.behaviour.server != "none":
                 self.log.write(f"Application startup complete, serving model {self.replica.served_model}")
             self._ground.serving_changed(self.pod.namespace)
 
@@ -269,6 +301,7 @@ class PodRunner:
         self._listeners.clear()
         if self.replica is not None:
             self.requests_before += self.replica.requests
+            self._ground.mocks.ledger.close((self.pod.namespace, self.pod.workload), self.pod.name, self.replica)
             self.replica.disconnect()
             self.replica = None
             self._ground.serving_changed(self.pod.namespace)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from proving_ground.fleet.behaviour import Behaviour
     from proving_ground.fleet.logs import PodLog
+    from proving_ground.mocks import Mock
+    from proving_ground.mocks.history import History
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +34,10 @@ class Replica:
     """Whether the address answers."""
     requests: int = 0
     connections: ServerState = field(default_factory=ServerState, repr=False)
+    mocks: dict[str, Mock] = field(default_factory=dict, repr=False)
+    """The mocks in its containers, by container."""
+    histories: list[History] = field(default_factory=list, repr=False)
+    """What was read of its metrics, by whatever server of it tells metrics."""
     memory: dict[str, Any] = field(default_factory=dict, repr=False)
     """What a server factory keeps for this replica."""
 

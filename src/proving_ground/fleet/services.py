@@ -49,6 +49,10 @@ class ServiceDesk:
         """All Services that the fleet answers for."""
         return self._services.values()
 
+    def knows(self, key: Key) -> bool:
+        """Say whether the fleet answers for a Service."""
+        return key in self._services
+
     def listening(self, service: ServiceView) -> list[Place]:
         """Return the addresses and ports on which a Service answers now."""
         return sorted(self._listeners.get(service.key, {}))
@@ -122,17 +126,22 @@ class ServiceDesk:
             if fit and selects(service, runner) and runner.port(port.target) is not None:
                 yield runner
 
-    def pick(self, key: Key, number: int) -> PodRunner | None:
-        """Choose the pod that answers the next connection to a Service's port, in turn."""
+    def pick(self, key: Key, number: int) -> tuple[PodRunner, int] | None:
+        """Choose the pod, and its port, that answers the next connection to a Service's port, in turn."""
         service = self._services.get(key)
         port = next((p for p in service.ports if p.number == number), None) if service else None
         if service is None or port is None:
             return None
         pods = list(self._candidates(service, port))
         turn = next(self._turns.setdefault((key, number), itertools.count()))
-        return pods[turn % len(pods)] if pods else None
+        runner = pods[turn % len(pods)] if pods else None
+        target = runner.port(port.target) if runner is not None else None
+        return None if runner is None or target is None else (runner, target)
 
     def connect(self, key: Key, number: int) -> asyncio.BaseProtocol:
         """Return the protocol of a new connection to a Service's port."""
-        runner = self.pick(key, number)
-        return runner.connect() if runner is not None else Refusal()
+        picked = self.pick(key, number)
+        if picked is None:
+            return Refusal()
+        runner, port = picked
+        return runner.connect(port)

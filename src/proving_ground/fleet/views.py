@@ -11,6 +11,8 @@ from proving_ground.kube.namespaces import FAULT_ANNOTATION
 Manifest: TypeAlias = Mapping[str, Any]
 Key: TypeAlias = tuple[str, str]
 """Namespace and name."""
+TEMPLATE_HASH = "pod-template-hash"
+"""Label by which a Deployment tells its ReplicaSets and their pods apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,9 @@ class ContainerView:
     """Name (empty if none) and number of each TCP port."""
     sidecar: bool = False
     """An init container that keeps running."""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    """The variables that are written as they are; those that come from elsewhere are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,18 @@ class PodView:
     """When the present run of the first container started, RFC 3339; empty unless it runs."""
     restarts: int = 0
     conditions: tuple[Manifest, ...] = field(default=(), repr=False)
+    owner: str = ""
+    """Name of the workload that it belongs to; empty if it stands alone."""
 
     @property
     def key(self) -> Key:
         """Namespace and name."""
         return self.namespace, self.name
+
+    @property
+    def workload(self) -> str:
+        """Name of its workload, which is the pod itself where it stands alone."""
+        return self.owner or self.name
 
     @property
     def finished(self) -> bool:
@@ -105,7 +117,27 @@ def _container(manifest: Manifest) -> ContainerView:
         image=manifest.get("image") or "",
         ports=ports,
         sidecar=manifest.get("restartPolicy") == "Always",
+        args=tuple(str(arg) for arg in manifest.get("args") or ()),
+        env={
+            str(variable["name"]): str(variable.get("value") or "")
+            for variable in manifest.get("env") or ()
+            if "valueFrom" not in variable
+        },
     )
+
+
+def owner_of(meta: Manifest) -> str:
+    """Return the name of the workload that a pod's metadata names as its controller; empty if there is none.
+
+    A ReplicaSet that a Deployment made is named after it and the hash of its template, which its pods carry as a
+    label: the Deployment is then the workload.
+    """
+    owner: Manifest = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), {})
+    name = str(owner.get("name") or "")
+    template = (meta.get("labels") or {}).get(TEMPLATE_HASH)
+    if owner.get("kind") == "ReplicaSet" and template:
+        return name.removesuffix(f"-{template}")
+    return name
 
 
 def pod_view(manifest: Manifest) -> PodView:
@@ -134,6 +166,7 @@ def pod_view(manifest: Manifest) -> PodView:
         started=running.get("startedAt") or "",
         restarts=int(first.get("restartCount") or 0),
         conditions=tuple(status.get("conditions") or ()),
+        owner=owner_of(meta),
     )
 
 

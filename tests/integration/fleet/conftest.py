@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from proving_ground.fleet.control import control_app
 from proving_ground.fleet.fleet import Fleet, Settings
 from proving_ground.fleet.source import Change, NamespaceChange, PodChange, ServiceChange
 from proving_ground.fleet.views import ContainerView, PodView, ServicePort, ServiceView
@@ -64,14 +65,23 @@ class Stage:
     network: str = NETWORK
     service_address: str = SERVICE_ADDRESS
 
-    def pod(self, name: str, *, image: str = "vllm/vllm-openai:v1", **annotations: str) -> PodView:
+    def pod(
+        self,
+        name: str,
+        *,
+        image: str = "vllm/vllm-openai:v1",
+        containers: tuple[ContainerView, ...] = (),
+        owner: str = "",
+        args: tuple[str, ...] = (),
+        **annotations: str,
+    ) -> PodView:
         named = {PREFIX + key.replace("_", "-"): value for key, value in annotations.items()}
         fault = annotations.get("fault")
         if fault is not None:
             named = {key: value for key, value in named.items() if not key.endswith("/fault")}
             named["proving.ground/fault"] = fault
-        containers = (ContainerView("main", image, (("http", 8000),)),)
-        view = PodView("ns", name, f"uid-{name}", "node", {"app": "x"}, named, containers)
+        containers = containers or (ContainerView("main", image, (("http", 8000),), args=args),)
+        view = PodView("ns", name, f"uid-{name}", "node", {"app": "x"}, named, containers, owner=owner)
         self.source.queue.put_nowait(PodChange(view))
         return view
 
@@ -86,10 +96,17 @@ class Stage:
         self.change(ServiceChange(view))
         return f"http://{SERVICE_ADDRESS}:8080"
 
-    def address(self, name: str) -> str:
+    def address(self, name: str, port: int = 8000) -> str:
         runner = self.fleet.pod("ns", name)
         assert runner is not None
-        return f"http://{runner.address}:8000"
+        return f"http://{runner.address}:{port}"
+
+    @contextlib.asynccontextmanager
+    async def control(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Give a client of the control API."""
+        transport = httpx.ASGITransport(app=control_app(self.fleet))
+        async with httpx.AsyncClient(transport=transport, base_url="http://control") as client:
+            yield client
 
     def phases(self, name: str) -> list[str]:
         return [status["phase"] for pod, status in self.source.statuses if pod == name]

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from proving_ground.fleet.behaviour import PREFIX, Behaviour, Crash, behaviour_of, model_of_image, server_of_image
+from proving_ground.fleet.behaviour import PREFIX, Behaviour, Crash, MockPlan, Post, behaviour_of
+from proving_ground.fleet.images import model_of_image, server_of_image
 from proving_ground.fleet.views import ContainerView, PodView
 
 POD = PodView(
@@ -103,7 +104,7 @@ def test_a_bad_annotation_is_named_and_its_default_holds(name: str, value: str) 
     assert len(behaviour.problems) == 1
     assert PREFIX + name.replace("_", "-") in behaviour.problems[0]
     plain = behave()
-    assert dataclasses.replace(behaviour, problems=(), server=plain.server) == plain
+    assert dataclasses.replace(behaviour, problems=(), server=plain.server, posts=plain.posts) == plain
 
 
 def test_a_hostile_value_is_shown_short_and_escaped() -> None:
@@ -141,3 +142,67 @@ def test_pod_crash_comes_after_ready_or_with_the_first_request() -> None:
     assert behaviour.crash is not None
     assert behaviour.crash.after > behaviour.load
     assert behaviour.crash_on_request
+
+
+MOCKS = {"vllm-metrics": 8000, "dcgm-exporter": 9400}
+MOCK_IMAGE = "proving-ground/mocks:1"
+
+
+def of(*containers: ContainerView, init: tuple[ContainerView, ...] = (), **annotations: str) -> Behaviour:
+    named = {PREFIX + name: value for name, value in annotations.items()}
+    pod = dataclasses.replace(POD, annotations=named, containers=containers, init_containers=init)
+    return behaviour_of(pod, None, ["openai"], MOCKS)
+
+
+def test_a_mock_beside_a_server_has_its_own_port() -> None:
+    sidecar = ContainerView("sidecar", MOCK_IMAGE, (("metrics", 9000),), args=("vllm-metrics",), env={"A": "1"})
+    behaviour = of(POD.containers[0], dataclasses.replace(sidecar, ports=(("metrics", 9001),)))
+    assert behaviour.server == "openai"
+    assert behaviour.posts == (Post(9000, "http"), Post(9001, "metrics", "sidecar"))
+    assert behaviour.mocks == (MockPlan("sidecar", "vllm-metrics", {"A": "1"}),)
+
+
+def test_a_mock_before_a_server_changes_nothing_of_it() -> None:
+    behaviour = of(ContainerView("mock", MOCK_IMAGE, (("m", 1),), args=("vllm-metrics",)), POD.containers[0])
+    assert (behaviour.server, behaviour.model) == ("openai", "vllm-openai")
+    assert {post.number: post.container for post in behaviour.posts} == {1: "mock", 9000: ""}
+
+
+def test_a_sidecar_among_the_init_containers_runs_its_mock() -> None:
+    sidecar = ContainerView("mock", MOCK_IMAGE, args=("dcgm-exporter",), sidecar=True)
+    once = ContainerView("once", MOCK_IMAGE, args=("dcgm-exporter",))
+    behaviour = of(ContainerView("main", "nginx"), init=(sidecar, once))
+    assert [plan.container for plan in behaviour.mocks] == ["mock"]
+    assert behaviour.ports == (("http", 9400),)
+
+
+def test_an_argument_names_the_port_of_a_mock() -> None:
+    assert of(ContainerView("m", MOCK_IMAGE, args=("vllm-metrics", "--port", "7000"))).ports == (("", 7000),)
+
+
+def test_of_two_containers_with_one_port_the_first_has_it() -> None:
+    first, second = (ContainerView(name, MOCK_IMAGE, (("", 9000),), args=("vllm-metrics",)) for name in "ab")
+    assert of(first, second).posts == (Post(9000, "", "a"),)
+
+
+def test_the_annotation_makes_a_mock_of_the_first_container_alone() -> None:
+    behaviour = of(ContainerView("a", "x"), ContainerView("b", "y"), serve="dcgm-exporter")
+    assert behaviour.mocks == (MockPlan("a", "dcgm-exporter"),)
+    assert behaviour.server == "none"
+
+
+def test_arguments_tell_model_and_port() -> None:
+    args = ("--model=org/m", "--served-model-name", "short long", "--port", "8123")
+    behaviour = of(ContainerView("main", "vllm/vllm-openai", (("http", 8000),), args=args))
+    assert (behaviour.model, behaviour.ports) == ("short", (("", 8123),))
+
+
+def test_an_argument_that_cannot_be_understood_is_told_apart_from_annotations() -> None:
+    behaviour = of(ContainerView("main", "vllm/vllm-openai", args=("--port=x",)))
+    assert not behaviour.problems
+    assert len(behaviour.argument_problems) == 1
+
+
+def test_other_sidecars_among_the_init_containers_have_no_ports() -> None:
+    sidecar = ContainerView("proxy", "envoy", (("admin", 9901),), sidecar=True)
+    assert of(POD.containers[0], init=(sidecar,)).ports == (("http", 9000),)

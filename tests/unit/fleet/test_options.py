@@ -33,9 +33,16 @@ def test_a_bad_control_address_is_refused(text: str) -> None:
         parse(["--kubeconfig", "k", "--control-address", text])
 
 
-def test_a_kubelet_address_needs_its_certificate() -> None:
+@pytest.mark.parametrize("option", ["--kubelet-address", "--metrics-api-address"])
+def test_an_address_with_tls_needs_its_certificate(option: str) -> None:
     with pytest.raises(ConfigurationError, match="--kubelet-cert"):
-        parse(["--kubeconfig", "k", "--control-address", "127.0.0.1:1", "--kubelet-address", "127.0.0.1:2"])
+        parse(["--kubeconfig", "k", "--control-address", "127.0.0.1:1", option, "127.0.0.1:2"])
+
+
+@pytest.mark.parametrize("option", ["--kubelet-address", "--metrics-api-address", "--names-address"])
+def test_nothing_listens_outside_of_loopback(option: str) -> None:
+    with pytest.raises(ConfigurationError, match=option):
+        parse(["--kubeconfig", "k", "--control-address", "127.0.0.1:1", option, "0.0.0.0:2"])
 
 
 @pytest.mark.parametrize(

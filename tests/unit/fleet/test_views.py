@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proving_ground.fleet.views import faults_of, pod_view, service_view
+from proving_ground.fleet.views import faults_of, owner_of, pod_view, service_view
 
 
 def service(**spec: Any) -> dict[str, Any]:
@@ -70,3 +70,33 @@ def test_faults_are_separated_by_commas() -> None:
 def test_no_annotation_is_not_the_same_as_an_empty_one() -> None:
     assert faults_of({}) is None
     assert faults_of({"proving.ground/fault": ""}) == frozenset()
+
+
+def test_the_arguments_and_plain_variables_of_a_container_are_read() -> None:
+    container = {
+        "name": "c",
+        "args": ["vllm-metrics", 5],
+        "env": [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "C", "valueFrom": {"fieldRef": {}}}],
+    }
+    pod = pod_view({"metadata": {"namespace": "ns", "name": "p", "uid": "1"}, "spec": {"containers": [container]}})
+    assert pod.containers[0].args == ("vllm-metrics", "5")
+    assert pod.containers[0].env == {"A": "1", "B": ""}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "labels", "workload"),
+    [
+        ("ReplicaSet", "web-5d4f", {"pod-template-hash": "5d4f"}, "web"),
+        ("ReplicaSet", "web", {}, "web"),
+        ("StatefulSet", "db", {}, "db"),
+        ("Job", "once", {}, "once"),
+        ("ReplicaSet", "web-other", {"pod-template-hash": "5d4f"}, "web-other"),
+    ],
+)
+def test_a_pod_belongs_to_its_workload(kind: str, name: str, labels: dict[str, str], workload: str) -> None:
+    owners = [{"kind": "Node", "name": "n"}, {"kind": kind, "name": name, "controller": True}]
+    assert owner_of({"labels": labels, "ownerReferences": owners}) == workload
+
+
+def test_a_pod_that_stands_alone_is_its_own_workload() -> None:
+    assert pod_view({"metadata": {"namespace": "ns", "name": "p", "uid": "1"}, "spec": {}}).workload == "p"

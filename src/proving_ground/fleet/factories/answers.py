@@ -128,9 +128,10 @@ def _finish(plan: Plan, job: Job) -> None:
 async def whole_answer(plan: Plan, replica: Replica) -> dict[str, Any]:
     """Generate all, then answer at once."""
     engine, job = engine_of(replica), plan.job()
+    job.steps = max(len(choice.tokens) for choice in plan.choices)
     async with engine.admit(job):
         await engine.first_token(job)
-        await engine.next_tokens(max(len(choice.tokens) for choice in plan.choices) - 1)
+        await engine.next_tokens(job.steps - 1)
         _finish(plan, job)
     choices: list[dict[str, Any]] = []
     for index, choice in enumerate(plan.choices):

@@ -15,12 +15,16 @@ from starlette.routing import Route
 
 from proving_ground.fleet.factories.answers import ApiError, Plan, plan_of, stream_answer, whole_answer
 from proving_ground.fleet.factories.engine import engine_of
+from proving_ground.fleet.factories.failures import FAILURE_HEADER, failure_named
 from proving_ground.fleet.factories.openai_requests import ChatRequest, CompletionRequest
 from proving_ground.fleet.factories.vllm_metrics import CONTENT_TYPE
 from proving_ground.fleet.http import replica_of
+from proving_ground.fleet.inference import read_fake_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from proving_ground.fleet.replica import Replica
 
@@ -75,10 +79,21 @@ async def _models(request: Request) -> Response:
 
 
 async def _metrics(request: Request) -> Response:
+    """Answer for a replica that still loads; the front answers for one that is ready."""
+    return _error(_loading(), _headers(request, replica_of(request.scope)))
+
+
+async def _fake_metrics(request: Request) -> Response:
     replica = replica_of(request.scope)
-    if not replica.ready:
-        return _error(_loading(), _headers(request, replica))
-    return Response(engine_of(replica).metrics.text(), headers={"content-type": CONTENT_TYPE})
+    headers = _headers(request, replica)
+    try:
+        fake = read_fake_metrics(await _body(request))
+    except ApiError as error:
+        return _error(error, headers)
+    except ValueError as error:
+        return _error(ApiError(400, str(error)), headers)
+    engine_of(replica).metrics.fake = fake
+    return JSONResponse({"status": "ok"}, headers=headers)
 
 
 async def _body(request: Request) -> Any:
@@ -105,7 +120,7 @@ def _inference(kind: type[ChatRequest | CompletionRequest]) -> Callable[[Request
         replica = replica_of(request.scope)
         headers = _headers(request, replica)
         try:
-            plan = _plan(kind, await _body(request), replica)
+            plan = _plan(kind, await _body(request), replica, request.headers.get(FAILURE_HEADER))
         except ApiError as error:
             return _error(error, headers)
         except ClientDisconnect:
@@ -117,7 +132,7 @@ def _inference(kind: type[ChatRequest | CompletionRequest]) -> Callable[[Request
     return endpoint
 
 
-def _plan(kind: type[ChatRequest | CompletionRequest], body: object, replica: Replica) -> Plan:
+def _plan(kind: type[ChatRequest | CompletionRequest], body: object, replica: Replica, asked: str | None) -> Plan:
     """Turn a body into what will be answered, or an error of the API."""
     replica.requests += 1
     if not replica.ready:
@@ -128,6 +143,9 @@ def _plan(kind: type[ChatRequest | CompletionRequest], body: object, replica: Re
     if replica.behaviour.answers_500:
         replica.log.write("ERROR: EngineCore encountered an issue. See stack trace for the root cause.")
         raise ApiError(500, "EngineCore encountered an issue.", "InternalServerError")
+    failure = failure_named(asked) if asked is not None else engine_of(replica).failures.next()
+    if failure is not None:
+        raise ApiError(failure.status, failure.message, failure.kind)
     try:
         request = kind.model_validate(body)
     except ValidationError as error:
@@ -145,17 +163,37 @@ async def _ping(_: Request) -> Response:
     return PlainTextResponse("")
 
 
-def openai_app() -> Starlette:
+class _Front:
+    """Answers readers of metrics before anything else: they come far more often than all others."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/metrics" and scope["method"] in {"GET", "HEAD"}:
+            replica = replica_of(scope)
+            if replica.ready:
+                page = engine_of(replica).page()
+                headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(page))]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": page})
+                return
+        await self._app(scope, receive, send)
+
+
+def openai_app() -> ASGIApp:
     """Return the application that all replicas of this factory share."""
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/chat/completions", _inference(ChatRequest), methods=["POST"]),
             Route("/v1/completions", _inference(CompletionRequest), methods=["POST"]),
-            Route("/health", _health),
+            *(Route(path, _health) for path in ("/health", "/health/ready", "/ready")),
             Route("/metrics", _metrics),
+            Route("/fake_metrics", _fake_metrics, methods=["POST"]),
             Route("/v1/models", _models),
             Route("/version", _version),
             Route("/ping", _ping, methods=["GET", "POST"]),
         ],
         exception_handlers={HTTPException: _no_such_path},
     )
+    return _Front(app)

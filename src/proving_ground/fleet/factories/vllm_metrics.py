@@ -11,6 +11,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from proving_ground.fleet.inference import FakeMetrics
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 FIRST_TOKEN = (
@@ -32,8 +34,12 @@ CHOICES = (1.0, 2.0, 5.0, 10.0, 20.0)
 GAUGES = {
     "num_requests_running": "Number of requests in model execution batches.",
     "num_requests_waiting": "Number of requests waiting to be processed.",
+}
+CACHE_GAUGES = {
+    "gpu_cache_usage_perc": "GPU KV-cache usage. 1 means 100 percent usage.",
     "kv_cache_usage_perc": "KV-cache usage. 1 means 100 percent usage.",
 }
+"""The usage of the KV cache, under its name before vLLM 0.9 and after."""
 COUNTERS = {
     "prefix_cache_queries": "Prefix cache queries, in tokens.",
     "prefix_cache_hits": "Prefix cache hits, in tokens.",
@@ -111,16 +117,37 @@ class VllmMetrics:
     running: int = 0
     waiting: int = 0
     cached_tokens: int = 0
+    cache_names: tuple[str, ...] = ("kv_cache_usage_perc",)
+    cache_scale: float = 1.0
+    """What the gauge of the KV cache tells when it is full."""
+    fake: FakeMetrics = field(default_factory=FakeMetrics)
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     finished: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FINISHED, 0))
     histograms: dict[str, Histogram] = field(
         default_factory=lambda: {name: Histogram(bounds) for name, (_, bounds) in HISTOGRAMS.items()}
     )
-    _text: str | None = None
+    _rest: str | None = None
+    """The text of all that only finished requests change."""
+    _text: str = ""
+    _shown: tuple[float, ...] | None = None
+    """The gauges in the text; None if the rest of it is of before."""
 
-    def changed(self) -> None:
-        """Forget the cached text; call it after changing ``running``, ``waiting`` or ``cached_tokens``."""
-        self._text = None
+    def gauges(self) -> tuple[float, float, float]:
+        """Return what is told of requests that run, requests that wait, and the usage of the KV cache."""
+        fake = self.fake
+        usage = min(1.0, self.cached_tokens / self.capacity_tokens) if fake.cache is None else fake.cache
+        return (
+            float(self.running) if fake.running is None else fake.running,
+            float(self.waiting) if fake.waiting is None else fake.waiting,
+            usage * self.cache_scale,
+        )
+
+    def values(self) -> dict[str, float]:
+        """Return the gauges by full name."""
+        *requests, usage = self.gauges()
+        names = (*GAUGES, *self.cache_names)
+        values = (*requests, *(usage for _ in self.cache_names))
+        return {f"vllm:{name}": value for name, value in zip(names, values, strict=True)}
 
     def count(self, request: Served) -> None:
         """Count a finished request."""
@@ -147,22 +174,35 @@ class VllmMetrics:
             each = request.decode / (generated - 1)
             see["inter_token_latency_seconds"].observe(each, generated - 1)
             see["request_time_per_output_token_seconds"].observe(each)
-        self._text = None
+        self._rest = self._shown = None
 
     def text(self) -> str:
         """Write all in the Prometheus text format, version 0.0.4."""
-        if self._text is None:
-            self._text = self._render()
+        gauges = self.gauges()
+        if gauges != self._shown:
+            if self._rest is None:
+                self._rest = self._render_rest()
+            self._text, self._shown = self._render_gauges() + self._rest, gauges
         return self._text
 
-    def _render(self) -> str:
+    @property
+    def _labels(self) -> tuple[str, str]:
         model = self.model.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        labels = f'engine="0",model_name="{model}"'
-        usage = min(1.0, self.cached_tokens / self.capacity_tokens)
-        gauges = (float(self.running), float(self.waiting), usage)
+        return f'engine="0",model_name="{model}"', model
+
+    def _render_gauges(self) -> str:
+        labels, _ = self._labels
         rows: list[str] = []
-        for (name, text), value in zip(GAUGES.items(), gauges, strict=True):
-            rows += [f"# HELP vllm:{name} {text}", f"# TYPE vllm:{name} gauge", f"vllm:{name}{{{labels}}} {value!r}"]
+        for (full, value), text in zip(self.values().items(), self._descriptions(), strict=True):
+            rows += [f"# HELP {full} {text}", f"# TYPE {full} gauge", f"{full}{{{labels}}} {value!r}"]
+        return "\n".join(rows) + "\n"
+
+    def _descriptions(self) -> tuple[str, ...]:
+        return (*GAUGES.values(), *(CACHE_GAUGES[name] for name in self.cache_names))
+
+    def _render_rest(self) -> str:
+        labels, model = self._labels
+        rows: list[str] = []
         for name, text in COUNTERS.items():
             full = f"vllm:{name}_total"
             rows += [f"# HELP {full} {text}", f"# TYPE {full} counter", f"{full}{{{labels}}} {self.counters[name]}.0"]
