@@ -10,9 +10,9 @@ import aiohttp.web
 import kopf
 
 from proving_ground.aim import objects
-from proving_ground.aim.access import Api, for_kopf
 from proving_ground.aim.reconciler import Reconciler, Settings
 from proving_ground.aim.status import VERSION
+from proving_ground.kube.operator_api import Api, for_kopf
 
 if TYPE_CHECKING:
     from proving_ground.aim.catalogue import Catalogue

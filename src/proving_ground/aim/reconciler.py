@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from proving_ground.aim import credentials, faults, objects
 from proving_ground.aim import request as requests
-from proving_ground.aim.access import Api, ApiError
 from proving_ground.aim.catalogue import Catalogue, Entry
 from proving_ground.aim.events import Announcer
 from proving_ground.aim.faults import SECONDS_UNTIL, Fault
@@ -21,7 +20,8 @@ from proving_ground.aim.situations import allows_workload
 from proving_ground.aim.status import VERSION, Status, derive_status, render
 from proving_ground.aim.templates import template_name
 from proving_ground.aim.tracking import Key, Tracked, key_of, uid_of, version_of
-from proving_ground.aim.workloads import Workloads, is_ending
+from proving_ground.aim.workloads import Workloads
+from proving_ground.kube.operator_api import Api, ApiError, is_ending
 
 if TYPE_CHECKING:
     from proving_ground.aim.request import Request

@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from proving_ground.aim import objects
-from proving_ground.aim.access import Api, ApiError
+from proving_ground.kube.operator_api import Api, ApiError, is_ending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,8 +89,3 @@ def _owner_uid(body: Json) -> str:
 def _annotations(body: Json) -> Mapping[str, str]:
     found: Mapping[str, str] = body["metadata"].get("annotations") or {}
     return found
-
-
-def is_ending(error: ApiError) -> bool:
-    """Tell whether the API server refused because the namespace is being deleted."""
-    return error.status == http.HTTPStatus.FORBIDDEN and "being terminated" in error.message

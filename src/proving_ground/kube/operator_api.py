@@ -37,6 +37,11 @@ class ApiError(Exception):
         self.message = message or reason or f"HTTP {status}"
 
 
+def is_ending(error: ApiError) -> bool:
+    """Tell whether the API server refused because the namespace is being deleted."""
+    return error.status == HTTPStatus.FORBIDDEN and "being terminated" in error.message
+
+
 def for_kopf(access: Access) -> kopf.ConnectionInfo:
     """Return how to reach a cluster, for kopf's own requests."""
     return kopf.ConnectionInfo(
