@@ -1,0 +1,160 @@
+"""The stand-in as a kopf operator: watches on one side, the reconciler on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import aiohttp.web
+import kopf
+
+from proving_ground.budaiscaler.counters import Counters
+from proving_ground.budaiscaler.reconciler import Reconciler
+from proving_ground.budaiscaler.scraping import Scraper
+from proving_ground.budaiscaler.settings import GROUP, PLURAL, VERSION, Settings
+from proving_ground.kube.operator_api import Api, for_kopf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from proving_ground.kube.kubeconfig import Access
+
+    Address = tuple[str, int]
+
+log = logging.getLogger(__name__)
+
+GONE = "DELETED"
+WATCHED = {"deployments": "Deployment", "statefulsets": "StatefulSet"}
+
+
+def operator_settings(settings: kopf.OperatorSettings) -> None:
+    """Keep kopf lean: no peering and no Events of its own.
+
+    All handlers are ``on.event`` handlers, for which kopf writes neither annotations nor finalizers.
+    """
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.queueing.idle_timeout = 1.0
+    settings.queueing.exit_timeout = 0.5
+    settings.process.ultimate_exiting_timeout = 10.0
+
+
+def registry_for(reconciler: Reconciler, access: Access) -> kopf.OperatorRegistry:
+    """Return the handlers; each hands the object on to the reconciler and is done."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    def login(**_: Any) -> kopf.ConnectionInfo:
+        return for_kopf(access)
+
+    @kopf.on.startup(registry=registry)
+    async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
+        operator_settings(settings)
+        await reconciler.preload()
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    async def scalers(event: Any, **_: Any) -> None:
+        act = reconciler.scaler_gone if event["type"] == GONE else reconciler.scaler_seen
+        act(event["object"])
+
+    @kopf.on.event("", "v1", "pods", registry=registry)
+    async def pods(event: Any, **_: Any) -> None:
+        act = reconciler.pod_gone if event["type"] == GONE else reconciler.pod_seen
+        act(event["object"])
+
+    @kopf.on.event("", "v1", "namespaces", registry=registry)
+    async def namespaces(event: Any, **_: Any) -> None:
+        if event["type"] == GONE:
+            reconciler.world.namespace_gone(event["object"]["metadata"]["name"])
+        else:
+            reconciler.namespace_seen(event["object"])
+
+    for plural, kind in WATCHED.items():
+        kopf.on.event("apps", "v1", plural, registry=registry)(_workloads(reconciler, kind))
+    return registry
+
+
+def _workloads(reconciler: Reconciler, kind: str) -> Any:
+    async def workloads(event: Any, **_: Any) -> None:
+        body, world = event["object"], reconciler.world
+        if event["type"] == GONE:
+            world.workload_gone(kind, body["metadata"]["namespace"], body["metadata"]["name"])
+        else:
+            world.workload_seen({**body, "kind": kind})
+
+    return workloads
+
+
+async def serve(
+    access: Access,
+    settings: Settings,
+    *,
+    metrics_seconds: float,
+    proxy: str = "",
+    health: Address | None = None,
+    metrics: Address | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run the stand-in until it is stopped.
+
+    Args:
+        access: The cluster.
+        settings: Clock and cadence.
+        metrics_seconds: Within which an endpoint of metrics must answer.
+        proxy: URL of the HTTP proxy that resolves the names of Services, or empty.
+        health: Address and port for ``/healthz`` (alive) and ``/readyz`` (200 once it watches), or None.
+        metrics: Address and port for ``/metrics``, or None.
+        stop: Ends the run when set; signals do too.
+    """
+    ready, counters = asyncio.Event(), Counters()
+    runners = []
+    async with Api(access) as api, Scraper(seconds=metrics_seconds, proxy=proxy, counters=counters) as scraper:
+        reconciler = Reconciler(api, scraper, counters, settings)
+        try:
+            if health is not None:
+                runners.append(await _listen(health, _health(ready)))
+            if metrics is not None:
+                runners.append(await _listen(metrics, _metrics(reconciler, counters)))
+            await kopf.operator(
+                registry=registry_for(reconciler, access),
+                clusterwide=True,
+                standalone=True,
+                ready_flag=ready,
+                stop_flag=stop,
+            )
+        finally:
+            await reconciler.close()
+            for runner in runners:
+                await runner.cleanup()
+
+
+def _health(ready: asyncio.Event) -> Mapping[str, Any]:
+    async def alive(_: aiohttp.web.Request) -> aiohttp.web.Response:
+        return aiohttp.web.Response(text="ok\n")
+
+    async def watching(_: aiohttp.web.Request) -> aiohttp.web.Response:
+        if ready.is_set():
+            return aiohttp.web.Response(text="ok\n")
+        return aiohttp.web.Response(text="starting\n", status=503)
+
+    return {"/healthz": alive, "/readyz": watching}
+
+
+def _metrics(reconciler: Reconciler, counters: Counters) -> Mapping[str, Any]:
+    async def metrics(_: aiohttp.web.Request) -> aiohttp.web.Response:
+        return aiohttp.web.Response(
+            body=counters.text(reconciler.scalers).encode(),
+            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+        )
+
+    return {"/metrics": metrics}
+
+
+async def _listen(address: Address, pages: Mapping[str, Any]) -> aiohttp.web.AppRunner:
+    app = aiohttp.web.Application()
+    app.add_routes([aiohttp.web.get(path, page) for path, page in pages.items()])
+    runner = aiohttp.web.AppRunner(app, handle_signals=False, shutdown_timeout=0.5, access_log=None)
+    await runner.setup()
+    await aiohttp.web.TCPSite(runner, *address).start()
+    return runner
