@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from proving_ground import __version__
 from proving_ground.errors import ExitCode, ProvingGroundError
 
-VERBS = ("run", "prove", "chainsaw", "models", "results", "clean", "docs")
+VERBS = ("run", "prove", "chainsaw", "models", "autoscaling", "load", "results", "clean", "docs")
 
 
 class Parser(argparse.ArgumentParser):

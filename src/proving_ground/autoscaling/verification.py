@@ -1,0 +1,313 @@
+"""An autoscaler as checks use it: workloads with mocks, their scalers, and what becomes of both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from proving_ground.autoscaling import objects
+from proving_ground.autoscaling.cadence import CAPABILITY, CLOCK_ANNOTATION, Cadence, Clock, at
+from proving_ground.autoscaling.scalers import Scalers, condition_of
+from proving_ground.autoscaling.watching import Seen, watched
+from proving_ground.kube import ApiError, Reference, summarise
+from proving_ground.load import LoadPlan, run_load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+
+    from proving_ground.autoscaling.mocks import MockControl
+    from proving_ground.kube import Cluster, Object
+    from proving_ground.plugin.check_run import CheckRun
+
+SCALE_SECONDS = 60.0
+"""Real seconds within which a decision that is due has shown, beside what its own windows take."""
+
+ALMOST = 0.6
+"""Part of a window after which a step may be seen: the API server tells steps a little late, not equally so."""
+
+
+class Autoscaling:
+    """The autoscaler and what it scales, for one check in one namespace.
+
+    Attributes:
+        cluster: Where.
+        check: Whose.
+        namespace: The namespace.
+        cadence: How fast the autoscaler goes.
+        scalers: The BudAIScalers.
+        mocks: The mocks that tell metrics.
+        refusal: What a request raises that the API server refuses.
+    """
+
+    refusal = ApiError
+
+    def __init__(self, cluster: Cluster, check: CheckRun, namespace: str, cadence: Cadence, mocks: MockControl) -> None:
+        self.cluster = cluster
+        self.check = check
+        self.namespace = namespace
+        self.cadence = cadence
+        self.scalers = Scalers(cluster, check, namespace, cadence)
+        self.mocks = mocks
+        self.clocks: dict[str, list[Clock]] = {}
+
+    # Making things
+
+    async def workload(
+        self,
+        name: str,
+        *,
+        mock: str = "vllm-metrics",
+        replicas: int = 1,
+        requests: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+        loads: bool = False,
+    ) -> None:
+        """Make a Deployment of pods that are a mock, with a Service of its name, and wait until all of them are ready.
+
+        Args:
+            name: Its name.
+            mock: Which mock.
+            replicas: How many pods it begins with.
+            requests: What each pod asks for.
+            env: How the mock begins.
+            loads: Whether the pods load until :meth:`finish_loading`; they are not waited for then.
+        """
+        made = objects.workload(name, mock=mock, replicas=replicas, requests=requests, env=env, loads=loads)
+        for obj in made:
+            await self.scalers.apply(obj)
+        if not loads:
+            await self.scalers.workloads.wait_for_deployment(name)
+
+    async def simulator(self, name: str, *, slots: int, token_milliseconds: int) -> None:
+        """Make a Deployment of one inference server that really serves, with a Service of its name.
+
+        Args:
+            name: Its name.
+            slots: Requests that it serves at once; others wait.
+            token_milliseconds: Real milliseconds that it takes for each token.
+        """
+        for obj in objects.simulator(name, slots=slots, token_milliseconds=token_milliseconds):
+            await self.scalers.apply(obj)
+        await self.scalers.workloads.wait_for_deployment(name)
+
+    async def scaler(
+        self,
+        name: str,
+        *,
+        workload: str = "",
+        source: Mapping[str, Any] | None = None,
+        target: str = objects.TARGET,
+        minimum: int = 1,
+        maximum: int = 5,
+        ready: bool = True,
+        clock: Clock | None = None,
+        **spec: Any,
+    ) -> None:
+        """Make a BudAIScaler of a workload of its name, and wait until it is ready.
+
+        Args:
+            name: Its name.
+            workload: What it scales, if that has another name.
+            source: Its source of metrics; the cache usage that the pods tell if absent.
+            target: Target value of that.
+            minimum: Least replicas.
+            maximum: Most replicas.
+            ready: Whether to wait until it is ready.
+            clock: A clock of its own.
+            **spec: Further fields of its spec.
+        """
+        made = objects.scaler(
+            name,
+            workload or name,
+            {
+                "minReplicas": minimum,
+                "maxReplicas": maximum,
+                "metricsSources": [dict(source) if source else objects.pod_source(objects.METRIC, target)],
+                **spec,
+            },
+        )
+        if clock is not None:
+            self.clocks.setdefault(name, []).append(clock)
+            made["metadata"]["annotations"] = {CLOCK_ANNOTATION: clock.text}
+        await self.scalers.apply(made)
+        if ready:
+            await self.scalers.wait_ready(name)
+
+    async def dry_run(self, name: str, spec: Mapping[str, Any]) -> Object:
+        """Return what the API server would make of a scaler; ``None`` removes a field of an ordinary one's spec."""
+        ordinary = {
+            "minReplicas": 1,
+            "maxReplicas": 5,
+            "metricsSources": [objects.pod_source(objects.METRIC, objects.TARGET)],
+        }
+        chosen = {key: value for key, value in {**ordinary, **spec}.items() if value is not None}
+        made = objects.scaler(name, name, chosen)
+        return await self.cluster.create(made, namespace=self.namespace, dry_run=True)
+
+    async def finish_loading(self, name: str) -> None:
+        """Let the pods of a workload that loads become ready, those that come later, too."""
+        for pod in await self.cluster.list("v1", "Pod", self.namespace, labels={"app": name}):
+            await self.cluster.patch(Reference.of(pod), {"metadata": {"annotations": {objects.LOADS: None}}})
+
+    async def pod_quota(self, count: int) -> None:
+        """Forbid the namespace to have more pods than so many."""
+        await self.scalers.apply(objects.pod_quota(count))
+
+    async def clock(self, name: str, time: str, *, speed: float | None = None) -> Clock:
+        """Set the clock of a scaler, and return it; it runs as fast as the autoscaler's own unless told otherwise."""
+        clock = at(dt.datetime.fromisoformat(time), self.cadence.speed if speed is None else speed)
+        self.clocks.setdefault(name, []).append(clock)
+        await self.scalers.annotate(name, {CLOCK_ANNOTATION: clock.text})
+        return clock
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether a scaler's clock can be set here."""
+        return CAPABILITY in self.check.platform.capabilities.promised
+
+    def address(self, name: str, port: int) -> str:
+        """Return the URL of a Service of this namespace, as the autoscaler reaches it."""
+        return f"http://{name}.{self.namespace}.svc.cluster.local:{port}"
+
+    @staticmethod
+    def pod_source(metric: str, target: str) -> dict[str, Any]:
+        """Return a source that reads a metric from each pod's own page."""
+        return objects.pod_source(metric, target)
+
+    def external_source(self, name: str, *, target: str = objects.TARGET) -> dict[str, Any]:
+        """Return a source that reads the cache usage that a workload tells at its Service."""
+        return {
+            "metricSourceType": "external",
+            "endpoint": f"{self.address(name, 8000)}/json",
+            "targetMetric": "vllm:gpu_cache_usage_perc",
+            "targetValue": target,
+        }
+
+    # Looking at what becomes of them
+
+    @contextlib.asynccontextmanager
+    async def watched(self, name: str, *, scaler: str = "") -> AsyncIterator[Seen]:
+        """Watch a workload, its pods and its scaler (of the same name unless given) while the context lasts."""
+        target = Reference("apps/v1", "Deployment", name, self.namespace)
+        async with watched(self.cluster, self.check, scaler or name, self.namespace, target=target) as seen:
+            yield seen
+
+    async def rounds(self, name: str, count: int) -> None:
+        """Wait until the autoscaler has looked at the metrics of a workload so often, and acted on them."""
+        await self.mocks.wait_reconciles(name, count)
+
+    async def desired(self, name: str, predicate: Callable[[int], bool], *, what: str, simulated: float = 0.0) -> int:
+        """Wait until a scaler wants a number of replicas, and its target is told to have them."""
+        seconds = self.cadence.patience(12, simulated=simulated) + SCALE_SECONDS / 4
+        found = await self.scalers.wait_desired(name, predicate, what, seconds=seconds)
+        target = (await self.scalers.get(name))["spec"]["scaleTargetRef"]["name"]
+        await self.replicas(target, predicate, what=what)
+        return found
+
+    async def replicas(self, workload: str, predicate: Callable[[int], bool], *, what: str) -> None:
+        """Wait until a Deployment is told to have a number of replicas."""
+
+        def holds(found: Object | None) -> bool:
+            return found is not None and predicate(int(found["spec"].get("replicas", 1)))
+
+        reference = Reference("apps/v1", "Deployment", workload, self.namespace)
+        limit = self.check.settings.cut(SCALE_SECONDS + self.cadence.patience(12))
+        await self.cluster.wait_for(reference, holds, timeout=limit, what=what)
+
+    async def pods(self, workload: str, predicate: Callable[[int], bool], *, what: str) -> None:
+        """Wait until a Deployment has a number of pods that are ready."""
+
+        def holds(found: Object | None) -> bool:
+            status = (found or {}).get("status") or {}
+            return found is not None and predicate(int(status.get("readyReplicas", 0)))
+
+        reference = Reference("apps/v1", "Deployment", workload, self.namespace)
+        limit = self.check.settings.cut(SCALE_SECONDS + self.cadence.patience(12))
+        await self.cluster.wait_for(reference, holds, timeout=limit, what=what)
+
+    async def status(self, name: str, predicate: Callable[[Mapping[str, Any]], bool], what: str) -> dict[str, Any]:
+        """Wait until a predicate holds for the status of a scaler, and return the status."""
+        return await self.scalers.wait_status(name, predicate, what, seconds=self.cadence.patience(24))
+
+    async def told_unusable(self, name: str) -> str:
+        """Wait until a scaler tells that its metrics cannot be used, and return what it tells."""
+
+        def unusable(scaler: Object) -> bool:
+            return any(condition_of(scaler, kind)["status"] == "False" for kind in ("ScalingActive", "Ready"))
+
+        scaler = await self.scalers.wait(name, unusable, "metrics that are told as unusable")
+        found = next(
+            told for kind in ("ScalingActive", "Ready") if (told := condition_of(scaler, kind))["status"] == "False"
+        )
+        return found["message"]
+
+    async def not_ready(self, name: str, reason: str) -> None:
+        """Wait until a scaler is not ready for a reason, and check that it says why."""
+        scaler = await self.scalers.wait_condition(name, "Ready", "False", reason=reason)
+        if not condition_of(scaler, "Ready")["message"]:
+            raise AssertionError(f"{name} does not say why it is not ready: {summarise(scaler)}")
+
+    async def hpa(self, name: str) -> Object:
+        """Wait for a HorizontalPodAutoscaler, and return it."""
+        reference = Reference("autoscaling/v2", "HorizontalPodAutoscaler", name, self.namespace)
+        limit = self.check.settings.cut(self.cadence.patience(12))
+        found = await self.cluster.wait_for(reference, lambda o: o is not None, timeout=limit, what="an autoscaler")
+        return found or {}
+
+    @contextlib.asynccontextmanager
+    async def load(self, name: str, *, concurrency: int) -> AsyncIterator[None]:
+        """Send requests to a simulator while the context lasts; bounded in time and number."""
+        plan = LoadPlan(
+            url=f"http://{await self._service(name)}:8000", concurrency=concurrency, duration=60.0, max_tokens=12
+        )
+        async with _in_background(run_load(plan)):
+            yield
+
+    async def _service(self, name: str) -> str:
+        found = await self.cluster.get("v1", "Service", name, self.namespace)
+        if found is None:
+            raise AssertionError(f"there is no Service {self.namespace}/{name}")
+        return str(found["spec"]["clusterIP"])
+
+    # Judging what was seen
+
+    def apart(self, seen: Seen, simulated: float) -> None:
+        """Check that steps of a workload came no sooner after each other than a window lasts."""
+        steps = seen.changes("replicas")[1:]
+        least = self.cadence.seconds(simulated) * ALMOST
+        for before, after in itertools.pairwise(steps):
+            if after.time - before.time < least:
+                raise AssertionError(
+                    f"{before.value} -> {after.value} came {after.time - before.time:.2f} s after the step before, "
+                    f"expected {least:.2f} s at least\n{seen.told()}"
+                )
+
+    def periods(self, seen: Seen, simulated: float, *, scaler: str = "") -> tuple[int, int]:
+        """Return the most replicas in the first period of a policy, counted from the first step, and in the second.
+
+        Args:
+            seen: What was seen of the target.
+            simulated: Length of a period by the autoscaler's clock.
+            scaler: The scaler, where it may have a clock of its own.
+        """
+        steps = seen.changes("replicas")[1:]
+        if not steps:
+            raise AssertionError(f"nothing was scaled\n{seen.told()}")
+        length = (self.clocks.get(scaler) or [self.cadence.clock])[-1].seconds(simulated)
+        ends = [steps[0].time + length * (number + ALMOST) for number in (0, 1)]
+        first, second = (max(step.value for step in steps if step.time < end) for end in ends)
+        return first, second
+
+
+@contextlib.asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
