@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-NAMES = ("engine", "scale", "scrapes", "stages")
+NAMES = ("engine", "scale", "scrapes", "reconciling", "suites", "stages")
 RUN_ID = "benchmark"
+AS_UPSTREAM: dict[str, object] = {"budaiscaler_clock_speed": 1.0, "budaiscaler_reconcile_seconds": 10.0}
+"""The cadence of the real controller."""
 
 
 @contextlib.contextmanager
@@ -67,6 +69,25 @@ def measure(name: str, *options: str) -> int:
     return subprocess.run([sys.executable, str(HERE / f"{name}.py"), *options], check=False).returncode
 
 
+def run(name: str, arguments: argparse.Namespace, to_json: list[str]) -> Iterator[int]:
+    """Run one measurement on what it needs, and give its exit codes."""
+    if name == "engine":
+        with contextlib.nullcontext(arguments.kubeconfig) if arguments.kubeconfig else simulated_cluster() as cluster:
+            yield measure(name, "--kubeconfig", cluster, *to_json)
+    elif name == "scale":
+        with large_platform() as platform:
+            yield measure(name, "--platform", str(platform), *to_json)
+    elif name == "reconciling":
+        for variables in (AS_UPSTREAM, None):
+            with simulated_platform(variables) as platform:
+                yield measure(name, "--platform", str(platform), *to_json)
+    elif name == "suites":
+        with simulated_platform() as platform:
+            yield measure(name, "--platform", str(platform), *to_json)
+    else:
+        yield measure(name, *(["--rounds", arguments.rounds] if name == "stages" else []), *to_json)
+
+
 def main() -> int:
     """Run each; end with the first exit code that is not 0."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
@@ -86,17 +107,7 @@ def main() -> int:
     def to_json(name: str) -> list[str]:
         return ["--json", str(arguments.json / f"{name}.json")] if arguments.json else []
 
-    codes = []
-    if "engine" in names:
-        with contextlib.nullcontext(arguments.kubeconfig) if arguments.kubeconfig else simulated_cluster() as cluster:
-            codes.append(measure("engine", "--kubeconfig", cluster, *to_json("engine")))
-    if "scale" in names:
-        with large_platform() as platform:
-            codes.append(measure("scale", "--platform", str(platform), *to_json("scale")))
-    if "scrapes" in names:
-        codes.append(measure("scrapes", *to_json("scrapes")))
-    if "stages" in names:
-        codes.append(measure("stages", "--rounds", arguments.rounds, *to_json("stages")))
+    codes = [code for name in NAMES if name in names for code in run(name, arguments, to_json(name))]
     return next((code for code in codes if code), 0)
 
 

@@ -1,4 +1,4 @@
-"""What the processes of a simulated platform use: told by /proc, for those whose command names its directory."""
+"""What the processes of a simulated platform use: told by /proc, for those that name its directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def programs(directory: Path) -> dict[int, str]:
             continue
         with contextlib.suppress(OSError):  # it ended meanwhile
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if any(str(directory) in word for word in words[1:]):
+            variables = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
+            words_of_it = [*words[1:], *(each for each in variables if each.startswith("KUBECONFIG="))]
+            if any(str(directory) in word for word in words_of_it):
                 found[int(entry.name)] = _name(words)
     return {pid: name for pid, name in found.items() if pid != os.getpid()}
 

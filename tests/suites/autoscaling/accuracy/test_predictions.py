@@ -1,0 +1,51 @@
+"""How good predictions are, by what the mock really produced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from proving_ground.autoscaling.accuracy import Thresholds
+    from proving_ground.autoscaling.learning import Learning
+
+pytestmark = [pytest.mark.performance, pytest.mark.gpu_0, pytest.mark.feature("prediction accuracy")]
+
+FAST = 240.0
+"""A clock with which five minutes, how far predictions look ahead, are some five rounds."""
+HOURLY = 3600.0
+"""A clock with which an hour is some four rounds."""
+
+
+@pytest.mark.nightly
+async def test_a_trend_is_foretold(autoscaling: Learning, thresholds: Thresholds) -> None:
+    """Load that rises and falls steadily is foretold within the thresholds of error and direction."""
+    await autoscaling.learner("trend", speed=FAST, mock="vllm-metrics", begin=20)
+    rounds = autoscaling.look_ahead_rounds(FAST) * 8
+    await autoscaling.ramp("trend", 20, 90, rounds=rounds)
+    await autoscaling.ramp("trend", 90, 20, rounds=rounds)
+    (await autoscaling.accuracy("trend")).within(thresholds)
+
+
+@pytest.mark.nightly
+@pytest.mark.needs_autoscaler_clock
+async def test_a_season_is_foretold(autoscaling: Learning, thresholds: Thresholds) -> None:
+    """What happened at these hours a week before is foretold, steps included, which no trend could tell."""
+    await autoscaling.learner("season", look_ahead=60)
+    await autoscaling.mocks.set_noise("season", 0.2)
+    for week in (0, 1):
+        begin = await autoscaling.play_day("season", week, hours=(7, 20), speed=HOURLY)
+    (await autoscaling.accuracy("season", since=begin)).within(thresholds)
+
+
+@pytest.mark.nightly
+async def test_reported_accuracy_is_the_real_one(autoscaling: Learning) -> None:
+    """The accuracy that the status reports is what follows from the predictions and what the mock produced."""
+    await autoscaling.learner("honest", speed=FAST, mock="vllm-metrics")
+    rounds = autoscaling.look_ahead_rounds(FAST)
+    async with autoscaling.varying("honest", [30, 80, 45, 90, 25, 70], every=rounds, once=True) as varied:
+        await varied
+    measured = await autoscaling.accuracy("honest")
+    # What is reported goes on while it is measured: some predictions more are in it.
+    measured.agrees_with(await autoscaling.scalers.status("honest"), percent=25, absolute=8)
