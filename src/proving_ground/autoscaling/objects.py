@@ -32,13 +32,37 @@ def workload(
     requests: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     loads: bool = False,
+    service: bool = False,
 ) -> list[Object]:
-    """Return a Deployment of pods that are a mock, each by itself, and the Service of its name.
+    """Return a Deployment of pods that are a mock, each by itself, and a Service of its name where one is wanted."""
+    deployment = _deployment(name, _mock(mock, requests, env), replicas, {LOADS: _FOR_EVER} if loads else {})
+    return [deployment, *([_service(name, PORTS[mock])] if service else [])]
 
-    A metrics mock begins at what most scalers have for their target, so that nothing happens before it is set.
+
+def hollow(name: str, *, replicas: int = 1, env: Mapping[str, str] | None = None) -> list[Object]:
+    """Return a Deployment whose replicas are only a number, and one metrics mock with a Service, all of one name.
+
+    A Deployment that is paused from its beginning gets no pods: enough where it matters what is decided, not what
+    follows from it.
     """
+    container = _mock("vllm-metrics", None, env)
+    deployment = _deployment(name, container, replicas, {})
+    deployment["spec"]["paused"] = True
+    deployment["spec"]["selector"]["matchLabels"] = {"app": f"{name}-without-pods"}
+    deployment["spec"]["template"]["metadata"]["labels"] = {"app": f"{name}-without-pods"}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
+    }
+    return [deployment, pod, _service(name, PORTS["vllm-metrics"])]
+
+
+def _mock(mock: str, requests: Mapping[str, str] | None, env: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return a container; a metrics mock begins at the target of most scalers, so that nothing happens by itself."""
     begin = {"INITIAL_GPU_CACHE": TARGET} if mock == "vllm-metrics" else {}
-    container = {
+    return {
         "name": "mock",
         "image": IMAGE,
         "args": [mock],
@@ -46,7 +70,6 @@ def workload(
         "env": [{"name": key, "value": value} for key, value in {**begin, **(env or {})}.items()],
         "resources": {"requests": {**_SMALL, **(requests or {})}},
     }
-    return _served(name, container, replicas, {LOADS: _FOR_EVER} if loads else {})
 
 
 def simulator(name: str, *, slots: int, token_milliseconds: int) -> list[Object]:
@@ -64,13 +87,12 @@ def simulator(name: str, *, slots: int, token_milliseconds: int) -> list[Object]
         "ports": [{"name": "http", "containerPort": 8000}],
         "resources": {"requests": _SMALL},
     }
-    return _served(name, container, 1, {})
+    return [_deployment(name, container, 1, {}), _service(name, 8000)]
 
 
-def _served(name: str, container: Mapping[str, Any], replicas: int, annotations: Mapping[str, str]) -> list[Object]:
+def _deployment(name: str, container: Mapping[str, Any], replicas: int, annotations: Mapping[str, str]) -> Object:
     labels = {"app": name}
-    port = container["ports"][0]["containerPort"]
-    deployment = {
+    return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": name},
@@ -83,13 +105,15 @@ def _served(name: str, container: Mapping[str, Any], replicas: int, annotations:
             },
         },
     }
-    service = {
+
+
+def _service(name: str, port: int) -> Object:
+    return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {"selector": labels, "ports": [{"port": port, "targetPort": port}]},
+        "spec": {"selector": {"app": name}, "ports": [{"port": port, "targetPort": port}]},
     }
-    return [deployment, service]
 
 
 def pod_source(metric: str, target: str, *, port: int = 8000) -> dict[str, Any]:

@@ -29,6 +29,9 @@ GONE_SECONDS = 30.0
 class Scalers:
     """The scalers of one namespace, as one check uses them; waits are cut to the check's limit.
 
+    Attributes:
+        made: Names of the scalers that were made here.
+
     Args:
         cluster: The cluster.
         check: The check.
@@ -45,6 +48,7 @@ class Scalers:
         self.namespace = namespace
         self.cadence = cadence
         self.workloads = Workloads(cluster, check, namespace)
+        self.made: dict[str, None] = {}
         self._root = root
 
     # Making them
@@ -52,6 +56,8 @@ class Scalers:
     async def apply(self, obj: Object) -> Object:
         """Apply an object server-side, into the namespace and with the label by which a clean-up finds it."""
         (made,) = manifests.prepared([obj], self.namespace)
+        if made["kind"] == KIND:
+            self.made[made["metadata"]["name"]] = None
         return await self.cluster.apply_server_side(made)
 
     async def setup(
@@ -85,7 +91,7 @@ class Scalers:
         if clock is not None:
             given[CLOCK_ANNOTATION] = clock.text
         for obj in self.load("configs", config, annotations=given, spec=spec):
-            await self.cluster.apply_server_side(obj)
+            await self.apply(obj)
         if ready:
             await self.wait_ready(case.scaler)
         return case
@@ -124,6 +130,12 @@ class Scalers:
         """Delete a scaler and wait until it is gone; with ``Orphan`` what it owns stays."""
         limit = self.check.settings.cut(GONE_SECONDS)
         await self.cluster.remove(self.reference(name), timeout=limit, propagation=propagation)
+
+    async def dismiss(self) -> None:
+        """Ask for the deletion of every scaler made here, so that none goes on scaling what nobody looks at."""
+        for name in self.made:
+            await self.cluster.delete(self.reference(name))
+        self.made.clear()
 
     # Looking at them
 

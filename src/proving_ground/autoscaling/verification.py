@@ -8,15 +8,16 @@ import datetime as dt
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from proving_ground.autoscaling import objects
-from proving_ground.autoscaling.cadence import CAPABILITY, CLOCK_ANNOTATION, Cadence, Clock, at
+from proving_ground.autoscaling import manifests, objects
+from proving_ground.autoscaling.cadence import CAPABILITY, CLOCK_ANNOTATION, SYSTEM, Cadence, Clock, at
+from proving_ground.autoscaling.namespaces import Wish
 from proving_ground.autoscaling.scalers import Scalers, condition_of
 from proving_ground.autoscaling.watching import Seen, watched
 from proving_ground.kube import ApiError, Reference, summarise
 from proving_ground.load import LoadPlan, run_load
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 
     from proving_ground.autoscaling.mocks import MockControl
     from proving_ground.kube import Cluster, Object
@@ -52,6 +53,12 @@ class Autoscaling:
         self.scalers = Scalers(cluster, check, namespace, cadence)
         self.mocks = mocks
         self.clocks: dict[str, list[Clock]] = {}
+        self._hollow: set[str] = set()
+
+    async def leave(self) -> None:
+        """Dismiss the scalers of this check, unless somebody named the namespace to look at them afterwards."""
+        if not Wish.of(self.check.platform.systems[SYSTEM].parameters).name:
+            await self.scalers.dismiss()
 
     # Making things
 
@@ -64,8 +71,9 @@ class Autoscaling:
         requests: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
         loads: bool = False,
+        service: bool = False,
     ) -> None:
-        """Make a Deployment of pods that are a mock, with a Service of its name, and wait until all of them are ready.
+        """Make a Deployment of pods that are a mock, and wait until all of them are ready.
 
         Args:
             name: Its name.
@@ -74,12 +82,27 @@ class Autoscaling:
             requests: What each pod asks for.
             env: How the mock begins.
             loads: Whether the pods load until :meth:`finish_loading`; they are not waited for then.
+            service: Whether it gets a Service of its name.
         """
-        made = objects.workload(name, mock=mock, replicas=replicas, requests=requests, env=env, loads=loads)
-        for obj in made:
-            await self.scalers.apply(obj)
+        await self._make(
+            objects.workload(
+                name, mock=mock, replicas=replicas, requests=requests, env=env, loads=loads, service=service
+            )
+        )
         if not loads:
             await self.scalers.workloads.wait_for_deployment(name)
+
+    async def hollow(self, name: str, *, replicas: int = 1, env: Mapping[str, str] | None = None) -> None:
+        """Make a Deployment that has no pods, and one mock that tells what its scaler sees; see `objects.hollow`.
+
+        Args:
+            name: Their name.
+            replicas: What the Deployment begins with.
+            env: How the mock begins.
+        """
+        await self._make(objects.hollow(name, replicas=replicas, env=env))
+        await self.scalers.workloads.wait_for_pod(f"app={name}")
+        self._hollow.add(name)
 
     async def simulator(self, name: str, *, slots: int, token_milliseconds: int) -> None:
         """Make a Deployment of one inference server that really serves, with a Service of its name.
@@ -89,8 +112,7 @@ class Autoscaling:
             slots: Requests that it serves at once; others wait.
             token_milliseconds: Real milliseconds that it takes for each token.
         """
-        for obj in objects.simulator(name, slots=slots, token_milliseconds=token_milliseconds):
-            await self.scalers.apply(obj)
+        await self._make(objects.simulator(name, slots=slots, token_milliseconds=token_milliseconds))
         await self.scalers.workloads.wait_for_deployment(name)
 
     async def scaler(
@@ -101,7 +123,7 @@ class Autoscaling:
         source: Mapping[str, Any] | None = None,
         target: str = objects.TARGET,
         minimum: int = 1,
-        maximum: int = 5,
+        maximum: int = 3,
         ready: bool = True,
         clock: Clock | None = None,
         **spec: Any,
@@ -111,7 +133,7 @@ class Autoscaling:
         Args:
             name: Its name.
             workload: What it scales, if that has another name.
-            source: Its source of metrics; the cache usage that the pods tell if absent.
+            source: Its source of metrics; the cache usage that the workload's mocks tell if absent.
             target: Target value of that.
             minimum: Least replicas.
             maximum: Most replicas.
@@ -119,6 +141,8 @@ class Autoscaling:
             clock: A clock of its own.
             **spec: Further fields of its spec.
         """
+        if source is None and (workload or name) in self._hollow:
+            source = self.external_source(workload or name, target=target)
         made = objects.scaler(
             name,
             workload or name,
@@ -135,6 +159,10 @@ class Autoscaling:
         await self.scalers.apply(made)
         if ready:
             await self.scalers.wait_ready(name)
+
+    async def _make(self, objects_: Iterable[Object]) -> None:
+        for obj in manifests.prepared(objects_, self.namespace):
+            await self.cluster.create(obj)
 
     async def dry_run(self, name: str, spec: Mapping[str, Any]) -> Object:
         """Return what the API server would make of a scaler; ``None`` removes a field of an ordinary one's spec."""
@@ -190,9 +218,9 @@ class Autoscaling:
 
     @contextlib.asynccontextmanager
     async def watched(self, name: str, *, scaler: str = "") -> AsyncIterator[Seen]:
-        """Watch a workload, its pods and its scaler (of the same name unless given) while the context lasts."""
+        """Watch a workload and its scaler (of the same name unless given) while the context lasts."""
         target = Reference("apps/v1", "Deployment", name, self.namespace)
-        async with watched(self.cluster, self.check, scaler or name, self.namespace, target=target) as seen:
+        async with watched(self.cluster, self.check, scaler or name, self.namespace, target=target, pods=False) as seen:
             yield seen
 
     async def rounds(self, name: str, count: int) -> None:

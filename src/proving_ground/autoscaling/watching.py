@@ -242,6 +242,7 @@ async def watched(
     namespace: str,
     *,
     target: Reference | None = None,
+    pods: bool = True,
 ) -> AsyncIterator[Seen]:
     """Watch a scaler, its target and the target's pods while the context lasts.
 
@@ -251,6 +252,7 @@ async def watched(
         scaler: Name of the scaler; it may come later where the target is named.
         namespace: Where they are.
         target: The workload; if absent what the scaler names.
+        pods: Whether its pods are watched, too, which costs the more the more pods the cluster has.
 
     Raises:
         AssertionError: There is no such target, or no such scaler that would name it.
@@ -269,10 +271,11 @@ async def watched(
         following.on_state = lambda _key, obj: seen.scaler(obj)
         for obj in following.objects:
             seen.scaler(obj)
-        pods = Target("v1", "Pod", target.namespace, labels=selector(workload))
-        following = await stack.enter_async_context(cluster.follow(pods))
-        following.on_state = seen.pod
-        seen.begin_pods(following.objects)
+        if pods:
+            selected = Target("v1", "Pod", target.namespace, labels=selector(workload))
+            following = await stack.enter_async_context(cluster.follow(selected))
+            following.on_state = seen.pod
+            seen.begin_pods(following.objects)
         yield seen
 
 

@@ -53,6 +53,11 @@ def registry_for(reconciler: Reconciler, access: Access) -> kopf.OperatorRegistr
         operator_settings(settings)
         await reconciler.preload()
 
+    @kopf.on.cleanup(registry=registry)
+    async def cleanup(**_: Any) -> None:
+        # Before kopf looks for tasks that are left, which it cancels, and whose errors it takes for its own.
+        await reconciler.close()
+
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def scalers(event: Any, **_: Any) -> None:
         act = reconciler.scaler_gone if event["type"] == GONE else reconciler.scaler_seen

@@ -48,6 +48,7 @@ class Reconciler:
         self._api = api
         self._counters = counters
         self._settings = settings
+        self._closed = False
         self._scalers: dict[Key, Tracked] = {}
         self._rivals: dict[Key, tuple[str, ...]] = {}
         self._unconfirmed: dict[str, tuple[str, str]] = {}
@@ -147,14 +148,17 @@ class Reconciler:
     def kick(self, key: Key) -> None:
         """Start a pass over a scaler, or let the one under way be followed by another."""
         tracked = self._scalers.get(key)
-        if tracked is None:
+        if tracked is None or self._closed:
             return
         tracked.dirty = True
         if tracked.task is None or tracked.task.done():
             tracked.task = asyncio.get_running_loop().create_task(self._work(key, tracked))
 
     async def close(self) -> None:
-        """Stop every pass and timer, and keep what was learned."""
+        """Stop every pass and timer, and keep what was learned; does so once."""
+        if self._closed:
+            return
+        self._closed = True
         for tracked in self._scalers.values():
             tracked.drop()
         await asyncio.wait([*self._tasks(), asyncio.create_task(asyncio.sleep(0))], timeout=CLOSING_SECONDS)

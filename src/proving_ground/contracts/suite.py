@@ -12,6 +12,9 @@ class FaultExpectation(Contract):
     """What one fault must do to the checks of the suite; every check not named must pass."""
 
     description: str
+    shows: list[Name] = Field(
+        default=[], description="What stand-ins and mocks are told to show at once; the fault's own name if empty."
+    )
     must_fail: list[str] = Field(min_length=1, description="Check ids, or fnmatch patterns of them.")
     may_be_blocked: list[str] = Field(default=[], description="Check ids or patterns whose outcome does not count.")
 
@@ -22,6 +25,9 @@ class ProveSettings(Contract):
     wait_limit: float = Field(default=10.0, gt=0, description="Seconds; every wait of a check is cut to this.")
     parallel: int = Field(
         default=8, ge=1, description="Checks under way at once: under a fault most of them only wait."
+    )
+    slots: int = Field(
+        default=1, ge=1, description="Slots that a pass takes, of those that the machine has (five for each CPU)."
     )
     marks: str = Field(
         default="", description="Mark expression of the checks that are proved, for example `not weekly`; empty: all."
@@ -43,3 +49,8 @@ class Suite(Contract):
     parallel: int = Field(default=4, ge=1, description="Checks under way at once.")
     faults: dict[Name, FaultExpectation] = {}
     prove: ProveSettings = ProveSettings()
+
+    def told(self, fault: str) -> str:
+        """Return what stand-ins and mocks are told for a fault: names with commas; the name of one that is not ours."""
+        known = self.faults.get(fault)
+        return ",".join(known.shows or [fault]) if known is not None else fault

@@ -237,7 +237,7 @@ class Verifier:
         if options.expression:
             command += ["-k", options.expression]
         if options.fault:
-            command += [f"--fault={options.fault}"]
+            command += [f"--fault={suite.definition.told(options.fault)}"]
         if options.wait_limit:
             command += [f"--wait-limit={options.wait_limit}"]
         if options.values:

@@ -116,7 +116,7 @@ def command(asked: Pass, place: Place, events: Path) -> list[str]:
     words += [f"--parameter={key}={json.dumps(value)}" for key, value in settings.parameters.items()]
     words += [f"--values={path}" for path in place.values_files]
     if asked.fault is not None:
-        words.append(f"--fault={asked.fault}")
+        words.append(f"--fault={asked.suite.told(asked.fault)}")
     return words
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import itertools
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from proving_ground.prove.comparison import FaultVerdict, baseline_problems, com
 from proving_ground.prove.passes import Pass, PassResult, Place, make
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from proving_ground.pipeline.project import FoundSuite
 
@@ -73,15 +74,43 @@ def plan(suites: Sequence[FoundSuite], fault: str | None) -> list[Pass]:
     return [asked for turn in itertools.zip_longest(*by_suite) for asked in turn if asked is not None]
 
 
+class Slots:
+    """So many slots, of which each pass takes some for as long as it runs; who waits longest goes first.
+
+    Args:
+        count: How many there are; a pass that wants more gets all.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = self._free = count
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def taken(self, wanted: int) -> AsyncIterator[None]:
+        """Hold slots while the context lasts."""
+        number = min(wanted, self._count)
+        async with self._turn:
+            while self._free < number:
+                self._freed.clear()
+                await self._freed.wait()
+            self._free -= number
+        try:
+            yield
+        finally:
+            self._free += number
+            self._freed.set()
+
+
 async def run_all(
     passes: Sequence[Pass], place: Place, *, jobs: int, tell: Callable[[Pass, PassResult], None]
 ) -> list[tuple[Pass, PassResult]]:
-    """Make all passes, so many at once; those of exclusive suites alone, at the end."""
+    """Make all passes, as many at once as there are slots; those of exclusive suites alone, at the end."""
     results: dict[str, tuple[Pass, PassResult]] = {}
-    slots = asyncio.Semaphore(jobs)
+    slots = Slots(jobs)
 
     async def one(asked: Pass) -> None:
-        async with slots:
+        async with slots.taken(asked.suite.prove.slots):
             result = await make(asked, place)
         results[asked.name] = (asked, result)
         tell(asked, result)

@@ -64,7 +64,9 @@ async def autoscaling(
 ) -> AsyncIterator[Learning]:
     """The autoscaler, and what this check scales in the namespace that it shares with others."""
     async with mock_control(platform, cluster, check, shared_namespace, cadence) as mocks:
-        yield Learning(cluster, check, shared_namespace, cadence, mocks)
+        made = Learning(cluster, check, shared_namespace, cadence, mocks)
+        yield made
+        await made.leave()
 
 
 @pytest.fixture
@@ -76,7 +78,9 @@ async def own_namespace(
         namespaces.suite_namespace(check, cluster, check.check_id.rpartition("/")[2]) as name,
         mock_control(platform, cluster, check, name, cadence) as mocks,
     ):
-        yield Learning(cluster, check, name, cadence, mocks)
+        made = Learning(cluster, check, name, cadence, mocks)
+        yield made
+        await made.leave()
 
 
 @pytest.fixture
@@ -90,6 +94,7 @@ async def configured(
             name = await stack.enter_async_context(namespaces.suite_namespace(check, cluster, config))
             mocks = await stack.enter_async_context(mock_control(platform, cluster, check, name, cadence))
             made = Learning(cluster, check, name, cadence, mocks)
+            stack.push_async_callback(made.leave)
             shown = None
             if made.has_clock and (clock or speed):
                 moment = dt.datetime.fromisoformat(clock) if clock else dt.datetime.now(dt.UTC)

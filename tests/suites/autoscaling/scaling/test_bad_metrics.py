@@ -14,12 +14,16 @@ pytestmark = [pytest.mark.integration, pytest.mark.gpu_0, pytest.mark.feature("a
 AT_ONCE = {"scaleUp": {"stabilizationWindowSeconds": 0}, "scaleDown": {"stabilizationWindowSeconds": 0}}
 
 
+ON_PODS = {"unavailable": True, "reset": True, "slow": False, "malformed": False, "empty": False}
+"""What is wrong with the metrics -> whether with those of the target's pods, else with those of another address."""
+
+
 @pytest.mark.nightly
-@pytest.mark.parametrize("failure", ["unavailable", "reset", "slow", "malformed", "empty"])
+@pytest.mark.parametrize("failure", ON_PODS)
 async def test_metrics_endpoint_is(autoscaling: Autoscaling, failure: str) -> None:
     """While the metrics cannot be read the scale stays, a condition tells why, and afterwards it goes on."""
     name = f"metrics-{failure}"
-    await autoscaling.workload(name, replicas=2)
+    await (autoscaling.workload if ON_PODS[failure] else autoscaling.hollow)(name, replicas=2)
     async with autoscaling.watched(name) as seen:
         await autoscaling.scaler(name, behavior=AT_ONCE)
         await autoscaling.rounds(name, 2)
@@ -36,7 +40,7 @@ async def test_metrics_endpoint_is(autoscaling: Autoscaling, failure: str) -> No
 @pytest.mark.nightly
 async def test_value_of_another_scale_is_refused(autoscaling: Autoscaling) -> None:
     """A cache usage of 85 where the target is a fraction is no reason to scale."""
-    await autoscaling.workload("scale", replicas=2, env={"INITIAL_GPU_CACHE": "0.7"})
+    await autoscaling.hollow("scale", replicas=2, env={"INITIAL_GPU_CACHE": "0.7"})
     async with autoscaling.watched("scale") as seen:
         await autoscaling.scaler("scale", target="0.7", behavior=AT_ONCE)
         await autoscaling.mocks.set("scale", gpu_cache=85)

@@ -18,7 +18,7 @@ WINDOW = 200
 @pytest.mark.nightly
 async def test_scale_down_waits_for_its_window(autoscaling: Autoscaling) -> None:
     """After a change, replicas are given back only when the stabilization window is over, and then they are."""
-    await autoscaling.workload("slow-down")
+    await autoscaling.hollow("slow-down")
     behavior = {"scaleDown": {"stabilizationWindowSeconds": WINDOW}}
     async with autoscaling.watched("slow-down") as seen:
         await autoscaling.scaler("slow-down", maximum=2, behavior=behavior)
@@ -32,7 +32,7 @@ async def test_scale_down_waits_for_its_window(autoscaling: Autoscaling) -> None
 @pytest.mark.nightly
 async def test_scale_up_waits_for_its_window(autoscaling: Autoscaling) -> None:
     """A second scale-up follows the first one only when the stabilization window is over."""
-    await autoscaling.workload("slow-up")
+    await autoscaling.hollow("slow-up")
     behavior = {"scaleUp": {"stabilizationWindowSeconds": WINDOW}}
     async with autoscaling.watched("slow-up") as seen:
         await autoscaling.scaler("slow-up", maximum=4, behavior=behavior)
@@ -76,9 +76,9 @@ async def test_policy_bounds_each_period(autoscaling: Autoscaling, policy: str) 
     """A policy lets so many pods come in each of its periods, no more, and more in the next one."""
     replicas, scale_up, allowed = POLICIES[policy]
     name = f"policy-{policy}"
-    await autoscaling.workload(name, replicas=replicas)
+    await autoscaling.hollow(name, replicas=replicas)
     async with autoscaling.watched(name) as seen:
-        await autoscaling.scaler(name, maximum=8, behavior={"scaleUp": scale_up})
+        await autoscaling.scaler(name, maximum=allowed + 1, behavior={"scaleUp": scale_up})
         await autoscaling.mocks.set(name, gpu_cache=100)
         await autoscaling.desired(name, lambda n: n > allowed, what=f"more than {allowed} replicas")
     first, _ = autoscaling.periods(seen, WINDOW)
@@ -88,7 +88,7 @@ async def test_policy_bounds_each_period(autoscaling: Autoscaling, policy: str) 
 @pytest.mark.nightly
 async def test_disabled_direction_stays(autoscaling: Autoscaling) -> None:
     """selectPolicy Disabled forbids one direction, and leaves the other one alone."""
-    await autoscaling.workload("one-way", replicas=2)
+    await autoscaling.hollow("one-way", replicas=2)
     behavior = {
         "scaleUp": {"selectPolicy": "Disabled"},
         "scaleDown": {"stabilizationWindowSeconds": 0},
@@ -105,19 +105,19 @@ async def test_disabled_direction_stays(autoscaling: Autoscaling) -> None:
 @pytest.mark.nightly
 async def test_rate_bounds_each_step(autoscaling: Autoscaling) -> None:
     """maxScaleRate bounds the factor of one step."""
-    await autoscaling.workload("rate", replicas=4)
+    await autoscaling.hollow("rate", replicas=2)
     async with autoscaling.watched("rate") as seen:
-        await autoscaling.scaler("rate", maximum=8, behavior={"scaleUp": {"maxScaleRate": "1.25"}})
+        await autoscaling.scaler("rate", maximum=4, behavior={"scaleUp": {"maxScaleRate": "1.25"}})
         await autoscaling.mocks.set("rate", gpu_cache=100)
-        await autoscaling.desired("rate", lambda n: n > 4, what="more than 4 replicas")
-    assert seen.steps()[0] == (4, 5), f"4 replicas may become 5 at once, the steps were {seen.steps()}"
+        await autoscaling.desired("rate", lambda n: n > 2, what="more than 2 replicas")
+    assert seen.steps()[0] == (2, 3), f"2 replicas may become 3 at once, the steps were {seen.steps()}"
 
 
 @pytest.mark.nightly
 @pytest.mark.needs_fleet
 async def test_starting_pods_hold_further_scale_ups(autoscaling: Autoscaling) -> None:
     """While half of the pods still start there is no further scale-up; once they are ready there is."""
-    await autoscaling.workload("source")
+    await autoscaling.workload("source", service=True)
     await autoscaling.workload("starting", replicas=2, loads=True)
     source = autoscaling.external_source("source")
     async with autoscaling.watched("starting") as seen:

@@ -134,13 +134,13 @@ async def test_prediction_scales_ahead(autoscaling: Learning) -> None:
         "ahead",
         mock="vllm-metrics",
         begin=10,
-        replicas=4,
-        minimum=4,
-        maximum=10,
+        replicas=2,
+        minimum=2,
+        maximum=4,
         target="80",
         speed=speed,
         look_ahead=look_ahead,
     )
     async with autoscaling.watched("ahead") as seen:
         await autoscaling.ramp("ahead", 10, 79, rounds=3 * autoscaling.look_ahead_rounds(speed, look_ahead))
-    assert seen.highest() > 4, f"the metric ended just below its target, the steps were {seen.steps()}"
+    assert seen.highest() > 2, f"the metric ended just below its target, the steps were {seen.steps()}"

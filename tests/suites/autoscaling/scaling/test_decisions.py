@@ -29,7 +29,7 @@ async def test_scales_up_over_its_target(autoscaling: Autoscaling) -> None:
 @pytest.mark.smoke
 async def test_scales_down_when_load_falls(autoscaling: Autoscaling) -> None:
     """A metric far below its target gives replicas back, and pods go."""
-    await autoscaling.workload("down", replicas=4)
+    await autoscaling.workload("down", replicas=3)
     await autoscaling.scaler("down", behavior=AT_ONCE)
     await autoscaling.mocks.set("down", gpu_cache=5)
     await autoscaling.desired("down", lambda n: n == 1, what="1 replica")
@@ -39,7 +39,7 @@ async def test_scales_down_when_load_falls(autoscaling: Autoscaling) -> None:
 @pytest.mark.nightly
 async def test_never_above_its_maximum(autoscaling: Autoscaling) -> None:
     """However high the metric is, replicas stay within maxReplicas at every moment."""
-    await autoscaling.workload("maximum")
+    await autoscaling.hollow("maximum")
     async with autoscaling.watched("maximum") as seen:
         await autoscaling.scaler("maximum", maximum=3)
         await autoscaling.mocks.set("maximum", gpu_cache=100)
@@ -51,7 +51,7 @@ async def test_never_above_its_maximum(autoscaling: Autoscaling) -> None:
 @pytest.mark.nightly
 async def test_never_below_its_minimum(autoscaling: Autoscaling) -> None:
     """Without any load replicas stay at minReplicas at every moment."""
-    await autoscaling.workload("minimum", replicas=4)
+    await autoscaling.hollow("minimum", replicas=3)
     async with autoscaling.watched("minimum") as seen:
         await autoscaling.scaler("minimum", minimum=2, behavior=AT_ONCE)
         await autoscaling.mocks.set("minimum", gpu_cache=0)
@@ -63,7 +63,7 @@ async def test_never_below_its_minimum(autoscaling: Autoscaling) -> None:
 @pytest.mark.nightly
 async def test_rests_within_its_tolerance(autoscaling: Autoscaling) -> None:
     """A metric that stays within 10 % of its target, on either side, changes nothing."""
-    await autoscaling.workload("tolerance", replicas=3)
+    await autoscaling.hollow("tolerance", replicas=3)
     async with autoscaling.watched("tolerance") as seen:
         await autoscaling.scaler("tolerance", behavior=AT_ONCE)
         for value in (54, 46, 53, 47):
@@ -90,7 +90,7 @@ async def test_actual_scale_is_what_runs(autoscaling: Autoscaling, own_namespace
 @pytest.mark.nightly
 async def test_history_tells_every_decision(autoscaling: Autoscaling) -> None:
     """scalingHistory has an entry for each change of the scale, and lastScaleTime is that of the last."""
-    await autoscaling.workload("history")
+    await autoscaling.hollow("history")
     async with autoscaling.watched("history") as seen:
         await autoscaling.scaler("history", maximum=3, behavior=AT_ONCE)
         await autoscaling.mocks.set("history", gpu_cache=100)

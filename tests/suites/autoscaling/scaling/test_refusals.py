@@ -26,7 +26,7 @@ WRONG: dict[str, dict[str, Any]] = {
 async def test_spec_is_refused_for_its(autoscaling: Autoscaling, wrong: str) -> None:
     """A spec that cannot work is told as such, and scales nothing."""
     name = f"refused-{wrong}"
-    await autoscaling.workload(name, replicas=3)
+    await autoscaling.hollow(name, replicas=3)
     async with autoscaling.watched(name) as seen:
         await autoscaling.scaler(name, ready=False, **WRONG[wrong])
         await autoscaling.not_ready(name, "ValidationFailed")
@@ -36,7 +36,7 @@ async def test_spec_is_refused_for_its(autoscaling: Autoscaling, wrong: str) -> 
 @pytest.mark.nightly
 async def test_two_scalers_of_one_target_are_a_conflict(autoscaling: Autoscaling) -> None:
     """Two scalers of one target are both told of the conflict; when one goes, the other one works."""
-    await autoscaling.workload("contested")
+    await autoscaling.hollow("contested")
     await autoscaling.scaler("contested")
     await autoscaling.scaler("rival", workload="contested", ready=False)
     await autoscaling.not_ready("contested", "ConflictDetected")

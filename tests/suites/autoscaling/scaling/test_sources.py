@@ -18,7 +18,7 @@ async def follows(
     autoscaling: Autoscaling, name: str, source: dict[str, object], **values: tuple[float, float]
 ) -> None:
     """Check that the scale follows a source up and down: ``values`` are what is set for high and for low."""
-    await autoscaling.scaler(name, source=source, behavior=AT_ONCE)
+    await autoscaling.scaler(name, source=source, maximum=2, behavior=AT_ONCE)
     await autoscaling.mocks.set(name, **{key: high for key, (high, _) in values.items()})
     await autoscaling.desired(name, lambda n: n > 1, what="more than 1 replica")
     await autoscaling.mocks.set(name, **{key: low for key, (_, low) in values.items()})
@@ -50,7 +50,7 @@ async def test_source_inference_engine(autoscaling: Autoscaling) -> None:
 @pytest.mark.nightly
 async def test_source_external(autoscaling: Autoscaling) -> None:
     """Values are read from an address that is no pod of the target."""
-    await autoscaling.workload("by-address")
+    await autoscaling.workload("by-address", service=True)
     await follows(autoscaling, "by-address", autoscaling.external_source("by-address"), gpu_cache=(90, 0))
 
 
@@ -58,7 +58,7 @@ async def test_source_external(autoscaling: Autoscaling) -> None:
 async def test_source_prometheus(autoscaling: Autoscaling) -> None:
     """Values are answers of a Prometheus server to the source's query."""
     query = 'avg(vllm_gpu_cache_usage_perc{namespace="models"})'
-    await autoscaling.workload("answers", mock="prometheus")
+    await autoscaling.workload("answers", mock="prometheus", service=True)
     await autoscaling.workload("by-query")
     source = {
         "metricSourceType": "prometheus",
@@ -68,7 +68,7 @@ async def test_source_prometheus(autoscaling: Autoscaling) -> None:
         "targetValue": "50",
     }
     await autoscaling.mocks.set("answers", query=query, value=90)
-    await autoscaling.scaler("by-query", source=source, behavior=AT_ONCE)
+    await autoscaling.scaler("by-query", source=source, maximum=2, behavior=AT_ONCE)
     await autoscaling.desired("by-query", lambda n: n > 1, what="more than 1 replica")
     await autoscaling.mocks.set("answers", query=query, value=0)
     await autoscaling.desired("by-query", lambda n: n == 1, what="1 replica")
@@ -95,7 +95,7 @@ async def test_source_custom(autoscaling: Autoscaling) -> None:
 @pytest.mark.nightly
 async def test_strategy_kpa_panics(autoscaling: Autoscaling) -> None:
     """With KPA a metric far over its target is answered at once, whatever the policies say."""
-    await autoscaling.workload("panic")
+    await autoscaling.hollow("panic")
     behavior = {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1800}]}}
     await autoscaling.scaler("panic", scalingStrategy="KPA", maximum=4, behavior=behavior, target="20")
     await autoscaling.mocks.set("panic", gpu_cache=100)
@@ -105,7 +105,7 @@ async def test_strategy_kpa_panics(autoscaling: Autoscaling) -> None:
 @pytest.mark.nightly
 async def test_strategy_kpa_keeps_policies_outside_panic(autoscaling: Autoscaling) -> None:
     """With KPA a metric less than twice its target is no reason to panic."""
-    await autoscaling.workload("calm", replicas=2)
+    await autoscaling.hollow("calm", replicas=2)
     behavior = {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1800}]}}
     async with autoscaling.watched("calm") as seen:
         await autoscaling.scaler("calm", scalingStrategy="KPA", behavior=behavior)
