@@ -210,6 +210,7 @@ def measure(
     metric: str = CACHE,
     gap: float | None = None,
     since: float | None = None,
+    until: float | None = None,
 ) -> Measured:
     """Compare predictions with what the mocks told.
 
@@ -222,6 +223,7 @@ def measure(
         gap: Simulated seconds between two scrapes over which the mock's value is not interpolated any more; eight
             times their usual distance if absent.
         since: Only predictions for this simulated time and later.
+        until: Only predictions for this simulated time and earlier.
 
     Raises:
         UnusablePredictionsError: The tracker is not what its format promises.
@@ -230,7 +232,7 @@ def measure(
     curves = [curve for samples in history.values() if (curve := Curve.of(samples, clocks, metric, gap)) is not None]
     pairs, unmatched = [], 0
     for prediction in sorted(predictions(tracker), key=lambda p: p.at):
-        if since is not None and prediction.at < since:
+        if (since is not None and prediction.at < since) or (until is not None and prediction.at > until):
             continue
         actual, before = (mean_at(curves, time) for time in (prediction.at, prediction.made))
         if actual is None or before is None:

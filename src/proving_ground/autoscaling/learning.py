@@ -52,6 +52,7 @@ class Learning(Autoscaling):
         look_ahead: int = LOOK_AHEAD_MINUTES,
         workload: bool = True,
         ready: bool = True,
+        **spec: Any,
     ) -> None:
         """Make a workload of a mock, and a scaler that learns from it; it scales nothing unless bounds allow it.
 
@@ -68,6 +69,7 @@ class Learning(Autoscaling):
             look_ahead: How many minutes predictions look ahead.
             workload: Whether the workload is made, too; it is there already otherwise.
             ready: Whether to wait until the scaler is ready.
+            **spec: Further fields of the scaler's spec.
         """
         if workload:
             env = {} if begin is None else {"INITIAL_GPU_CACHE": f"{begin:g}"}
@@ -85,7 +87,12 @@ class Learning(Autoscaling):
             ready=ready,
             clock=clock,
             predictionConfig=prediction,
+            **spec,
         )
+
+    def now(self, name: str) -> float:
+        """Return what the clock of a scaler shows, in simulated unix seconds."""
+        return self._clock_of(name).simulated(time.time())
 
     # Showing it things
 
@@ -153,15 +160,20 @@ class Learning(Autoscaling):
         await self.mocks.set_time(name, day=day, hour=hour, minute=HALF_PAST)
         await self.clock(name, _half_past(day, hour).isoformat())
 
-    async def play_day(self, name: str, week: int, *, hours: tuple[int, int], speed: float) -> float:
-        """Let some hours of a Monday pass, for a workload and for its scaler; return when they began (simulated)."""
+    async def play_day(self, name: str, week: int, *, hours: tuple[int, int], speed: float) -> tuple[float, float]:
+        """Let some hours of a Monday pass, for a workload and for its scaler.
+
+        Returns:
+            When they began and ended by the scaler's clock, in simulated unix seconds.
+        """
         first, last = hours
         begin = MONDAY + dt.timedelta(weeks=week, hours=first)
         await self.mocks.set_time(name, day=1, hour=first, minute=0, speed=speed)
         clock = await self.clock(name, begin.isoformat(), speed=speed)
-        while clock.simulated(time.time()) < clock.start + (last - first) * 3600:
+        end = clock.start + (last - first) * 3600
+        while clock.simulated(time.time()) < end:
             await self._hold(name, 1)
-        return clock.start
+        return clock.start, end
 
     # What it tells
 
@@ -257,17 +269,20 @@ class Learning(Autoscaling):
 
     # How good it is
 
-    async def accuracy(self, name: str, *, since: float | None = None) -> accuracy.Measured:
+    async def accuracy(self, name: str, *, since: float | None = None, until: float | None = None) -> accuracy.Measured:
         """Measure the predictions of a scaler by what its mock told; the report gets the numbers and a plot.
 
         Args:
             name: The scaler, and its workload.
             since: Only predictions for this simulated time and later.
+            until: Only predictions for this simulated time and earlier.
         """
         found = await self.memory(name, since=time.time())
         clocks = self.clocks.get(name) or [self.cadence.clock]
         history = await self.mocks.history(name)
-        measured = accuracy.measure(found["data"].get(accuracy.TRACKER, "{}"), history, clocks, since=since)
+        measured = accuracy.measure(
+            found["data"].get(accuracy.TRACKER, "{}"), history, clocks, since=since, until=until
+        )
         for metric, value in measured.metrics().items():
             self.check.metric(metric, value)
         self.check.plot(f"predictions of {name}", measured.series(), x="simulated seconds", y="cache usage")

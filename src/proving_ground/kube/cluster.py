@@ -84,6 +84,13 @@ class Cluster(Waits):
         await self._watches.stop()
         await self._connection.close()
 
+    def watch_by_namespace(self) -> None:
+        """Watch single namespaces rather than the whole cluster from now on.
+
+        Better where few namespaces are looked at and others keep the cluster busy: their changes are not told then.
+        """
+        self._watches.by_namespace = True
+
     @property
     def server(self) -> str:
         """The API server's URL."""

@@ -24,11 +24,16 @@ _LINGER_SECONDS = 5.0
 
 
 class SharedWatches:
-    """The watches of one cluster."""
+    """The watches of one cluster.
+
+    Attributes:
+        by_namespace: Whether single namespaces are watched rather than the whole cluster.
+    """
 
     def __init__(self, connection: Connection, *, patience: float) -> None:
         self._connection = connection
         self._patience = patience
+        self.by_namespace = False
         self._watches: dict[tuple[ResourceType, str], Watch] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -48,12 +53,12 @@ class SharedWatches:
     async def join(self, resource: ResourceType, target: Target, read: Read) -> AsyncIterator[Following]:
         """Deliver the changes of a target while the context lasts.
 
-        The watch is that of the whole cluster, or of the target's namespace where only this is allowed. Where there
-        is none to be had, the target is polled.
+        The watch is that of the whole cluster, or of the target's namespace where only this is allowed or it was
+        asked for. Where there is none to be had, the target is polled.
         """
         async with contextlib.AsyncExitStack() as stack:
             if "watch" in resource.verbs:
-                for scope in ["", target.namespace] if resource.namespaced and target.namespace else [""]:
+                for scope in self._scopes(resource, target):
                     if following := await self._watched(resource, scope, target, stack):
                         yield following
                         return
@@ -61,6 +66,12 @@ class SharedWatches:
             task = asyncio.get_running_loop().create_task(_poll(following, read))
             stack.callback(task.cancel)
             yield following
+
+    def _scopes(self, resource: ResourceType, target: Target) -> list[str]:
+        """Return the namespaces whose watches may serve, empty for the whole cluster; the best one first."""
+        if not (resource.namespaced and target.namespace):
+            return [""]
+        return [target.namespace, ""] if self.by_namespace else ["", target.namespace]
 
     async def _watched(
         self, resource: ResourceType, scope: str, target: Target, stack: contextlib.AsyncExitStack

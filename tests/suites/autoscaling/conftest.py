@@ -51,6 +51,13 @@ def thresholds() -> Thresholds:
     return read_thresholds(HERE / "thresholds.yml")
 
 
+@pytest.fixture
+def cluster(cluster: Cluster) -> Cluster:
+    """The cluster; a check looks at one or two namespaces, while others may keep all the others busy."""
+    cluster.watch_by_namespace()
+    return cluster
+
+
 @pytest.fixture(scope="session")
 async def shared_namespace(platform: Platform, settings: Settings) -> AsyncIterator[str]:
     """One namespace for all checks of the process that need none of their own: it takes longest to go."""

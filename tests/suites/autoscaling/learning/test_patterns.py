@@ -83,5 +83,5 @@ async def test_usual_traffic_is_steady(autoscaling: Learning) -> None:
     """Traffic that only varies as it always does is told as steady."""
     await autoscaling.learner("usual")
     async with autoscaling.patterns("usual") as told:
-        await autoscaling.rounds("usual", 3 * SETTLED)
+        await autoscaling.rounds("usual", 2 * SETTLED)
     assert set(told) == {STEADY}, f"the traffic was steady, told {told}"

@@ -65,7 +65,7 @@ async def test_rests_within_its_tolerance(autoscaling: Autoscaling) -> None:
     """A metric that stays within 10 % of its target, on either side, changes nothing."""
     await autoscaling.hollow("tolerance", replicas=3)
     async with autoscaling.watched("tolerance") as seen:
-        await autoscaling.scaler("tolerance", behavior=AT_ONCE)
+        await autoscaling.scaler("tolerance", maximum=6, behavior=AT_ONCE)
         for value in (54, 46, 53, 47):
             await autoscaling.mocks.set("tolerance", gpu_cache=value)
             await autoscaling.rounds("tolerance", 3)
@@ -111,7 +111,7 @@ async def test_history_tells_every_decision(autoscaling: Autoscaling) -> None:
 @pytest.mark.needs_fleet
 async def test_real_load_scales_the_simulator(autoscaling: Autoscaling) -> None:
     """Requests that wait in a busy inference server bring more replicas; without load they go again."""
-    await autoscaling.simulator("served", slots=1, token_milliseconds=40)
+    await autoscaling.simulator("served", slots=1, token_milliseconds=20)
     source = autoscaling.pod_source("vllm:num_requests_waiting", "2")
     await autoscaling.scaler("served", source=source, behavior=AT_ONCE)
     async with autoscaling.load("served", concurrency=12):

@@ -108,7 +108,7 @@ async def test_strategy_kpa_keeps_policies_outside_panic(autoscaling: Autoscalin
     await autoscaling.hollow("calm", replicas=2)
     behavior = {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1800}]}}
     async with autoscaling.watched("calm") as seen:
-        await autoscaling.scaler("calm", scalingStrategy="KPA", behavior=behavior)
+        await autoscaling.scaler("calm", scalingStrategy="KPA", maximum=6, behavior=behavior)
         await autoscaling.mocks.set("calm", gpu_cache=90)
         await autoscaling.desired("calm", lambda n: n > 2, what="more than 2 replicas")
         await autoscaling.rounds("calm", 4)
