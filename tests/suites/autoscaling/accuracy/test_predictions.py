@@ -40,7 +40,7 @@ async def test_a_season_is_foretold(autoscaling: Learning, thresholds: Threshold
     await autoscaling.learner("season", look_ahead=60)
     await autoscaling.mocks.set_noise("season", 0.2)
     for week in (0, 1):
-        begin, end = await autoscaling.play_day("season", week, hours=(8, 13), speed=HOURLY)
+        begin, end = await autoscaling.play_day("season", week, hours=(8, 15), speed=HOURLY)
     (await autoscaling.accuracy("season", since=begin, until=end)).within(thresholds)
 
 
