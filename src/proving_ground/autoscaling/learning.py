@@ -175,6 +175,12 @@ class Learning(Autoscaling):
             await self._hold(name, 1)
         return clock.start, end
 
+    async def until(self, name: str, *, days: float) -> None:
+        """Let the clock of a scaler go on until so many days after it began, however long that takes."""
+        end = self.clocks[name][0].start + days * 86400
+        while self.now(name) < end:
+            await self._hold(name, 1)
+
     # What it tells
 
     async def learning(self, name: str, predicate: Callable[[Mapping[str, Any]], bool], what: str) -> dict[str, Any]:

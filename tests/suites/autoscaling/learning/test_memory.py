@@ -114,3 +114,17 @@ async def test_seasons_are_complete_when_every_hour_is_known(autoscaling: Learni
     await autoscaling.learner("complete", hour=hour, workload=False)
     await autoscaling.learning("complete", lambda s: s.get("seasonalDataComplete") is False, "an incomplete week")
     await autoscaling.learning("complete", lambda s: s.get("seasonalDataComplete") is True, "a complete week")
+
+
+@pytest.mark.weekly
+@pytest.mark.needs_autoscaler_clock
+async def test_seasons_of_a_week_are_learned_hour_by_hour(autoscaling: Learning) -> None:
+    """A week of traffic, seen ten times an hour and more, is a complete week, and not a day earlier."""
+    speed = 3600 / (12 * autoscaling.cadence.reconcile)
+    await autoscaling.learner("week", hour=(1, 0), speed=speed)
+    await autoscaling.mocks.set_time("week", day=1, hour=0, minute=30, speed=speed)
+    await autoscaling.until("week", days=6)
+    told = await autoscaling.scalers.learning("week")
+    assert told["seasonalDataComplete"] is False, f"found {told} on the last day but one"
+    await autoscaling.until("week", days=8)
+    await autoscaling.learning("week", lambda s: s.get("seasonalDataComplete") is True, "a complete week")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from proving_ground.autoscaling.learning import Learning
     from proving_ground.autoscaling.verification import Autoscaling
 
 pytestmark = [pytest.mark.integration, pytest.mark.gpu_0, pytest.mark.feature("autoscaling decisions")]
@@ -117,3 +118,16 @@ async def test_real_load_scales_the_simulator(autoscaling: Autoscaling) -> None:
     async with autoscaling.load("served", concurrency=12):
         await autoscaling.desired("served", lambda n: n > 1, what="more than 1 replica")
     await autoscaling.desired("served", lambda n: n == 1, what="1 replica")
+
+
+@pytest.mark.weekly
+@pytest.mark.needs_autoscaler_clock
+async def test_a_day_of_traffic_stays_within_bounds(autoscaling: Learning) -> None:
+    """Over a day with its night and two peaks, replicas follow the load, at no moment beyond their bounds."""
+    await autoscaling.workload("day", mock="learning-metrics", replicas=2)
+    async with autoscaling.watched("day") as seen:
+        await autoscaling.scaler("day", target="56", minimum=2, maximum=4, behavior=AT_ONCE)
+        await autoscaling.play_day("day", 0, hours=(0, 24), speed=1800.0)
+    seen.never_above(4)
+    seen.never_below(2)
+    assert (seen.lowest(), seen.highest()) == (2, 4), f"the steps were {seen.steps()}"
