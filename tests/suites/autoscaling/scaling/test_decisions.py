@@ -125,9 +125,10 @@ async def test_real_load_scales_the_simulator(autoscaling: Autoscaling) -> None:
 async def test_a_day_of_traffic_stays_within_bounds(autoscaling: Learning) -> None:
     """Over a day with its night and two peaks, replicas follow the load, at no moment beyond their bounds."""
     await autoscaling.workload("day", mock="learning-metrics", replicas=2)
+    source = autoscaling.pod_source("vllm_num_requests_running", "10")
     async with autoscaling.watched("day") as seen:
-        await autoscaling.scaler("day", target="56", minimum=2, maximum=4, behavior=AT_ONCE)
+        await autoscaling.scaler("day", source=source, minimum=2, maximum=4, behavior=AT_ONCE)
         await autoscaling.play_day("day", 0, hours=(0, 24), speed=1800.0)
     seen.never_above(4)
     seen.never_below(2)
-    assert (seen.lowest(), seen.highest()) == (2, 4), f"the steps were {seen.steps()}"
+    assert (seen.highest(), seen.last()) == (4, 2), f"up by day, down by night, the steps were {seen.steps()}"
