@@ -44,7 +44,7 @@ async def test_a_season_is_foretold(autoscaling: Learning, thresholds: Threshold
     (await autoscaling.accuracy("season", since=begin, until=end)).within(thresholds)
 
 
-@pytest.mark.nightly
+@pytest.mark.pre_merge
 async def test_reported_accuracy_is_the_real_one(autoscaling: Learning) -> None:
     """The accuracy that the status reports is what follows from the predictions and what the mock produced."""
     await autoscaling.learner("honest", speed=FAST, mock="vllm-metrics")
