@@ -94,6 +94,17 @@ class Learning(Autoscaling):
         """Return what the clock of a scaler shows, in simulated unix seconds."""
         return self._clock_of(name).simulated(time.time())
 
+    async def dismiss(self, name: str) -> None:
+        """Delete a scaler, and let what it has learned stay.
+
+        The owner is taken from the ConfigMap before and after: a garbage collector that is behind would not know yet
+        that there is something to be orphaned, and remove it.
+        """
+        kept = Reference("v1", "ConfigMap", learning_data(name), self.namespace)
+        await self.cluster.patch(kept, {"metadata": {"ownerReferences": None}})
+        await self.scalers.delete(name, propagation="Orphan")
+        await self.cluster.patch(kept, {"metadata": {"ownerReferences": None}})
+
     # Showing it things
 
     def rounds_last(self, count: int) -> float:
@@ -168,8 +179,9 @@ class Learning(Autoscaling):
         """
         first, last = hours
         begin = MONDAY + dt.timedelta(weeks=week, hours=first)
-        await self.mocks.set_time(name, day=1, hour=first, minute=0, speed=speed)
-        clock = await self.clock(name, begin.isoformat(), speed=speed)
+        now = time.time()
+        await self.mocks.set_time(name, day=1, hour=first, minute=0, speed=speed, since=now)
+        clock = await self.clock(name, begin.isoformat(), speed=speed, unix=now)
         end = clock.start + (last - first) * 3600
         while clock.simulated(time.time()) < end:
             await self._hold(name, 1)

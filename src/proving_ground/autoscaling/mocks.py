@@ -86,6 +86,7 @@ class MockControl:
         day: int | None = None,
         minute: int | None = None,
         speed: float | None = None,
+        since: float | None = None,
         container: str = "",
     ) -> dict[str, str]:
         """Set the learning mock's time of the week.
@@ -96,9 +97,13 @@ class MockControl:
             day: Day of the week.
             minute: Minute of the hour.
             speed: Simulated seconds in a real one; 0: the clock stands still.
+            since: Real unix seconds when it was that time; now if absent.
             container: Only this container's mock; all if empty.
         """
-        return await self._change(workload, "set_time", container, hour=hour, day=day, minute=minute, speed=speed)
+        values = {"hour": hour, "day": day, "minute": minute, "speed": speed}
+        # All digits: a moment is a large number.
+        moment = None if since is None else f"{since:.3f}"
+        return await self._change(workload, "set_time", container, **values, since=moment)
 
     async def set_noise(self, workload: str, amplitude: float, *, container: str = "") -> dict[str, str]:
         """Scale the learning mock's noise; 0: none, 1: as upstream's."""

@@ -184,9 +184,16 @@ class Autoscaling:
         """Forbid the namespace to have more pods than so many."""
         await self.scalers.apply(objects.pod_quota(count))
 
-    async def clock(self, name: str, time: str, *, speed: float | None = None) -> Clock:
-        """Set the clock of a scaler, and return it; it runs as fast as the autoscaler's own unless told otherwise."""
-        clock = at(dt.datetime.fromisoformat(time), self.cadence.speed if speed is None else speed)
+    async def clock(self, name: str, time: str, *, speed: float | None = None, unix: float | None = None) -> Clock:
+        """Set the clock of a scaler, and return it.
+
+        Args:
+            name: The scaler.
+            time: What it shows, in ISO 8601.
+            speed: How fast it runs; as the autoscaler's own if absent.
+            unix: When it shows that, in real unix seconds; now if absent.
+        """
+        clock = at(dt.datetime.fromisoformat(time), self.cadence.speed if speed is None else speed, unix=unix)
         self.clocks.setdefault(name, []).append(clock)
         await self.scalers.annotate(name, {CLOCK_ANNOTATION: clock.text})
         return clock

@@ -16,8 +16,8 @@ FAST = 240.0
 """A clock with which five minutes, how far predictions look ahead, are some five rounds."""
 LOOK_AHEAD = 300.0
 """Seconds of the scaler's clock that predictions look ahead."""
-HOURLY = 1800.0
-"""A clock with which an hour is some eight rounds."""
+HOURLY = 1500.0
+"""A clock with which an hour is some nine rounds."""
 
 
 @pytest.mark.nightly

@@ -66,7 +66,7 @@ async def test_memory_is_taken_up_again(autoscaling: Learning) -> None:
     await autoscaling.learner("returns")
     await autoscaling.rounds("returns", 12)
     before = await autoscaling.kept("returns", points=10)
-    await autoscaling.scalers.delete("returns", propagation="Orphan")
+    await autoscaling.dismiss("returns")
     await autoscaling.learner("returns", workload=False)
     first = await autoscaling.data_points("returns", lambda n: n > 0)
     assert first >= before["dataPointCount"], f"{before} was kept, the new scaler begins with {first} data points"
@@ -109,7 +109,7 @@ async def test_seasons_are_complete_when_every_hour_is_known(autoscaling: Learni
     hour = (1, 10)
     await autoscaling.learner("complete", hour=hour)
     await autoscaling.kept("complete")
-    await autoscaling.scalers.delete("complete", propagation="Orphan")
+    await autoscaling.dismiss("complete")
     await autoscaling.rewrite_season("complete", hour, observations=2)
     await autoscaling.learner("complete", hour=hour, workload=False)
     await autoscaling.learning("complete", lambda s: s.get("seasonalDataComplete") is False, "an incomplete week")
