@@ -60,8 +60,8 @@ async def test_reported_accuracy_is_the_real_one(autoscaling: Learning) -> None:
 @pytest.mark.needs_autoscaler_clock
 async def test_a_whole_day_is_foretold(autoscaling: Learning, thresholds: Thresholds) -> None:
     """A day with its night, two peaks and what lies between is foretold from the same day a week before."""
-    await autoscaling.learner("day", look_ahead=60)
-    await autoscaling.mocks.set_noise("day", 0.2)
+    await autoscaling.learner("whole-day", look_ahead=60)
+    await autoscaling.mocks.set_noise("whole-day", 0.2)
     for week in (0, 1):
-        begin, end = await autoscaling.play_day("day", week, hours=(0, 24), speed=HOURLY)
-    (await autoscaling.accuracy("day", since=begin, until=end)).within(thresholds)
+        begin, end = await autoscaling.play_day("whole-day", week, hours=(0, 24), speed=HOURLY)
+    (await autoscaling.accuracy("whole-day", since=begin, until=end)).within(thresholds)

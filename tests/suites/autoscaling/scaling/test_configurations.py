@@ -129,7 +129,7 @@ async def test_configuration_policy(configured: Configured) -> None:
 @pytest.mark.nightly
 async def test_prediction_scales_ahead(autoscaling: Learning) -> None:
     """Load that is on its way up brings replicas before it is over its target."""
-    speed, look_ahead = 480.0, 15
+    speed, look_ahead = 240.0, 15
     await autoscaling.learner(
         "ahead",
         mock="vllm-metrics",
@@ -143,5 +143,5 @@ async def test_prediction_scales_ahead(autoscaling: Learning) -> None:
         behavior={"scaleUp": {"tolerance": "0.02"}},
     )
     async with autoscaling.watched("ahead") as seen:
-        await autoscaling.ramp("ahead", 10, 79, rounds=8 * autoscaling.look_ahead_rounds(speed, look_ahead))
+        await autoscaling.ramp("ahead", 10, 79, rounds=5 * autoscaling.look_ahead_rounds(speed, look_ahead))
     assert seen.highest() > 2, f"the metric ended just below its target, the steps were {seen.steps()}"
