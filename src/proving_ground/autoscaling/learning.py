@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from proving_ground.autoscaling import accuracy
 from proving_ground.autoscaling.cadence import at
 from proving_ground.autoscaling.scalers import learning_data, status_of
-from proving_ground.autoscaling.verification import Autoscaling
+from proving_ground.autoscaling.verification import Autoscaling, in_background
 from proving_ground.kube import Reference, Target
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Learning(Autoscaling):
     @contextlib.asynccontextmanager
     async def varying(
         self, name: str, values: Sequence[float], *, every: int, once: bool = False
-    ) -> AsyncIterator[asyncio.Task[None]]:
+    ) -> AsyncIterator[asyncio.Task[object]]:
         """Set the cache usage of a workload to one value after another while the context lasts.
 
         Args:
@@ -145,15 +145,8 @@ class Learning(Autoscaling):
                 if once:
                     return
 
-        task = asyncio.get_running_loop().create_task(vary())
-        try:
+        async with in_background(vary()) as task:
             yield task
-            if task.done():
-                task.result()
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _hold(self, name: str, rounds: int) -> None:
         """Let so many rounds begin; unlike :meth:`rounds` it does not wait for what follows from the last one."""

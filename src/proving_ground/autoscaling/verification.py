@@ -298,7 +298,7 @@ class Autoscaling:
         plan = LoadPlan(
             url=f"http://{await self._service(name)}:8000", concurrency=concurrency, duration=60.0, max_tokens=12
         )
-        async with _in_background(run_load(plan)):
+        async with in_background(run_load(plan)):
             yield
 
     async def _service(self, name: str) -> str:
@@ -338,10 +338,11 @@ class Autoscaling:
 
 
 @contextlib.asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(work)
+async def in_background(work: Coroutine[Any, Any, object]) -> AsyncIterator[asyncio.Task[object]]:
+    """Run something while the context lasts; what it raised is raised at the end."""
+    task = asyncio.get_running_loop().create_task(work)
     try:
-        yield
+        yield task
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

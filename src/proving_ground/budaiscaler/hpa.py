@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from proving_ground.budaiscaler.faults import Fault
 from proving_ground.budaiscaler.fields import SpecError
+from proving_ground.budaiscaler.owned import label_value, owner_references
 
 if TYPE_CHECKING:
     from proving_ground.budaiscaler.behavior import Behavior
@@ -18,7 +19,6 @@ Json = Mapping[str, Any]
 
 MANAGED_BY, MANAGER = "app.kubernetes.io/managed-by", "budaiscaler"
 SCALER_LABEL = "scaler.bud.studio/scaler"
-_LONGEST_LABEL = 63
 _LONGEST_PERIOD, _LONGEST_WINDOW = 1800, 3600
 """Seconds that autoscaling/v2 allows."""
 
@@ -47,17 +47,8 @@ def autoscaler(scaler: Json, spec: ScalerSpec, *, speed: float, faults: frozense
         "metadata": {
             "name": name_of(metadata["name"]),
             "namespace": metadata["namespace"],
-            "labels": {MANAGED_BY: MANAGER, SCALER_LABEL: metadata["name"][:_LONGEST_LABEL].rstrip("-._")},
-            "ownerReferences": [
-                {
-                    "apiVersion": scaler["apiVersion"],
-                    "kind": scaler["kind"],
-                    "name": metadata["name"],
-                    "uid": metadata["uid"],
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "labels": {MANAGED_BY: MANAGER, SCALER_LABEL: label_value(scaler)},
+            "ownerReferences": owner_references(scaler),
         },
         "spec": {
             "scaleTargetRef": {

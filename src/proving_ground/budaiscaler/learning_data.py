@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from proving_ground.budaiscaler.clock import format_time
+from proving_ground.budaiscaler.owned import label_value, owner_references
 from proving_ground.kube.operator_api import ApiError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ BROKEN = ".broken"
 """Suffix of the keys under which data that could not be read stays, for people."""
 LONGEST_BROKEN = 64 << 10
 """Characters of it; a ConfigMap holds 1 MiB in all."""
-_LONGEST_LABEL = 63
 
 
 def name_of(scaler: str) -> str:
@@ -46,18 +46,9 @@ def config_map(scaler: Json, data: Mapping[str, str], *, now: float) -> dict[str
         "metadata": {
             "name": name_of(metadata["name"]),
             "namespace": metadata["namespace"],
-            "labels": {DATA_LABEL: "true", NAME_LABEL: metadata["name"][:_LONGEST_LABEL].rstrip("-._")},
+            "labels": {DATA_LABEL: "true", NAME_LABEL: label_value(scaler)},
             "annotations": {UPDATED_ANNOTATION: format_time(now), VERSION_ANNOTATION: VERSION},
-            "ownerReferences": [
-                {
-                    "apiVersion": scaler["apiVersion"],
-                    "kind": scaler["kind"],
-                    "name": metadata["name"],
-                    "uid": metadata["uid"],
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": owner_references(scaler),
         },
         "data": dict(data),
     }
