@@ -97,12 +97,12 @@ class Learning(Autoscaling):
     async def dismiss(self, name: str) -> None:
         """Delete a scaler, and let what it has learned stay.
 
-        The owner is taken from the ConfigMap before and after: a garbage collector that is behind would not know yet
-        that there is something to be orphaned, and remove it.
+        The owner is taken from the ConfigMap before and after, so that nothing depends on the garbage collector: it
+        learns of a kind that is new to the cluster late, and would hold an orphaning deletion up until then.
         """
         kept = Reference("v1", "ConfigMap", learning_data(name), self.namespace)
         await self.cluster.patch(kept, {"metadata": {"ownerReferences": None}})
-        await self.scalers.delete(name, propagation="Orphan")
+        await self.scalers.delete(name)
         await self.cluster.patch(kept, {"metadata": {"ownerReferences": None}})
 
     # Showing it things
