@@ -6,13 +6,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-import aiohttp.web
 import kopf
 
 from proving_ground.aim import objects
 from proving_ground.aim.reconciler import Reconciler, Settings
 from proving_ground.aim.status import VERSION
-from proving_ground.kube.operator_api import Api, for_kopf
+from proving_ground.kube import operator_pages
+from proving_ground.kube.operator_api import Api, for_kopf, keep_lean
 
 if TYPE_CHECKING:
     from proving_ground.aim.catalogue import Catalogue
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GONE = "DELETED"
-
-
-def operator_settings(settings: kopf.OperatorSettings, group: str) -> None:
-    """Keep kopf lean: no peering, no Events of its own, and only the pods that belong to services.
-
-    All handlers are ``on.event`` handlers, for which kopf writes neither annotations nor finalizers.
-    """
-    settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.queueing.idle_timeout = 1.0
-    settings.queueing.exit_timeout = 0.5
-    settings.process.ultimate_exiting_timeout = 10.0
-    settings.watching.label_selectors["pods"] = f"{objects.MANAGED_BY}={objects.MANAGER},{objects.service_label(group)}"
 
 
 def registry_for(reconciler: Reconciler, access: Access, group: str) -> kopf.OperatorRegistry:
@@ -46,7 +33,9 @@ def registry_for(reconciler: Reconciler, access: Access, group: str) -> kopf.Ope
 
     @kopf.on.startup(registry=registry)
     async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
-        operator_settings(settings, group)
+        keep_lean(settings)
+        ours = f"{objects.MANAGED_BY}={objects.MANAGER},{objects.service_label(group)}"
+        settings.watching.label_selectors["pods"] = ours
         await reconciler.preload()
 
     @kopf.on.event(group, VERSION, "aimservices", registry=registry)
@@ -77,7 +66,7 @@ async def serve(
     catalogue: Catalogue,
     settings: Settings,
     *,
-    health: tuple[str, int] | None = None,
+    health: operator_pages.Address | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run the stand-in until it is stopped.
@@ -92,7 +81,7 @@ async def serve(
     ready = asyncio.Event()
     async with Api(access) as api:
         reconciler = Reconciler(api, catalogue, settings)
-        runner = await _health(health, ready) if health else None
+        runner = await operator_pages.listen(health, operator_pages.health(ready)) if health else None
         try:
             await kopf.operator(
                 registry=registry_for(reconciler, access, settings.group),
@@ -105,20 +94,3 @@ async def serve(
             await reconciler.close()
             if runner is not None:
                 await runner.cleanup()
-
-
-async def _health(address: tuple[str, int], ready: asyncio.Event) -> aiohttp.web.AppRunner:
-    async def alive(_: aiohttp.web.Request) -> aiohttp.web.Response:
-        return aiohttp.web.Response(text="ok\n")
-
-    async def watching(_: aiohttp.web.Request) -> aiohttp.web.Response:
-        if ready.is_set():
-            return aiohttp.web.Response(text="ok\n")
-        return aiohttp.web.Response(text="starting\n", status=503)
-
-    app = aiohttp.web.Application()
-    app.add_routes([aiohttp.web.get("/healthz", alive), aiohttp.web.get("/readyz", watching)])
-    runner = aiohttp.web.AppRunner(app, handle_signals=False, shutdown_timeout=0.5, access_log=None)
-    await runner.setup()
-    await aiohttp.web.TCPSite(runner, *address).start()
-    return runner

@@ -13,31 +13,16 @@ from proving_ground.budaiscaler.counters import Counters
 from proving_ground.budaiscaler.reconciler import Reconciler
 from proving_ground.budaiscaler.scraping import Scraper
 from proving_ground.budaiscaler.settings import GROUP, PLURAL, VERSION, Settings
-from proving_ground.kube.operator_api import Api, for_kopf
+from proving_ground.kube import operator_pages
+from proving_ground.kube.operator_api import Api, for_kopf, keep_lean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from proving_ground.kube.kubeconfig import Access
-
-    Address = tuple[str, int]
 
 log = logging.getLogger(__name__)
 
 GONE = "DELETED"
 WATCHED = {"deployments": "Deployment", "statefulsets": "StatefulSet"}
-
-
-def operator_settings(settings: kopf.OperatorSettings) -> None:
-    """Keep kopf lean: no peering and no Events of its own.
-
-    All handlers are ``on.event`` handlers, for which kopf writes neither annotations nor finalizers.
-    """
-    settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.queueing.idle_timeout = 1.0
-    settings.queueing.exit_timeout = 0.5
-    settings.process.ultimate_exiting_timeout = 10.0
 
 
 def registry_for(reconciler: Reconciler, access: Access) -> kopf.OperatorRegistry:
@@ -50,7 +35,7 @@ def registry_for(reconciler: Reconciler, access: Access) -> kopf.OperatorRegistr
 
     @kopf.on.startup(registry=registry)
     async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
-        operator_settings(settings)
+        keep_lean(settings)
         await reconciler.preload()
 
     @kopf.on.cleanup(registry=registry)
@@ -97,8 +82,8 @@ async def serve(
     *,
     metrics_seconds: float,
     proxy: str = "",
-    health: Address | None = None,
-    metrics: Address | None = None,
+    health: operator_pages.Address | None = None,
+    metrics: operator_pages.Address | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run the stand-in until it is stopped.
@@ -118,9 +103,9 @@ async def serve(
         reconciler = Reconciler(api, scraper, counters, settings)
         try:
             if health is not None:
-                runners.append(await _listen(health, _health(ready)))
+                runners.append(await operator_pages.listen(health, operator_pages.health(ready)))
             if metrics is not None:
-                runners.append(await _listen(metrics, _metrics(reconciler, counters)))
+                runners.append(await operator_pages.listen(metrics, _metrics(reconciler, counters)))
             await kopf.operator(
                 registry=registry_for(reconciler, access),
                 clusterwide=True,
@@ -134,19 +119,7 @@ async def serve(
                 await runner.cleanup()
 
 
-def _health(ready: asyncio.Event) -> Mapping[str, Any]:
-    async def alive(_: aiohttp.web.Request) -> aiohttp.web.Response:
-        return aiohttp.web.Response(text="ok\n")
-
-    async def watching(_: aiohttp.web.Request) -> aiohttp.web.Response:
-        if ready.is_set():
-            return aiohttp.web.Response(text="ok\n")
-        return aiohttp.web.Response(text="starting\n", status=503)
-
-    return {"/healthz": alive, "/readyz": watching}
-
-
-def _metrics(reconciler: Reconciler, counters: Counters) -> Mapping[str, Any]:
+def _metrics(reconciler: Reconciler, counters: Counters) -> operator_pages.Pages:
     async def metrics(_: aiohttp.web.Request) -> aiohttp.web.Response:
         return aiohttp.web.Response(
             body=counters.text(reconciler.scalers).encode(),
@@ -154,12 +127,3 @@ def _metrics(reconciler: Reconciler, counters: Counters) -> Mapping[str, Any]:
         )
 
     return {"/metrics": metrics}
-
-
-async def _listen(address: Address, pages: Mapping[str, Any]) -> aiohttp.web.AppRunner:
-    app = aiohttp.web.Application()
-    app.add_routes([aiohttp.web.get(path, page) for path, page in pages.items()])
-    runner = aiohttp.web.AppRunner(app, handle_signals=False, shutdown_timeout=0.5, access_log=None)
-    await runner.setup()
-    await aiohttp.web.TCPSite(runner, *address).start()
-    return runner

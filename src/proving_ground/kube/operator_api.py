@@ -54,6 +54,18 @@ def for_kopf(access: Access) -> kopf.ConnectionInfo:
     )
 
 
+def keep_lean(settings: kopf.OperatorSettings) -> None:
+    """Have neither peering nor Events of kopf's own, for operators with ``on.event`` handlers only.
+
+    For those kopf writes neither annotations nor finalizers.
+    """
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.queueing.idle_timeout = 1.0
+    settings.queueing.exit_timeout = 0.5
+    settings.process.ultimate_exiting_timeout = 10.0
+
+
 class Api:
     """A session with the API server."""
 

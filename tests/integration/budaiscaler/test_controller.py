@@ -73,8 +73,10 @@ def test_sigterm_ends_it_in_order_and_all_that_was_told_is_kept(kept: Kept) -> N
     assert memory(kept)["dataPointCount"] >= told(kept) > kept_last
     assert "Traceback" not in kept.log
     assert " ERROR " not in kept.log
-    supervised = (kept.state.directory / "sim/logs/supervisord.log").read_text()
-    assert supervised.splitlines()[-1].endswith("exited: budaiscaler (exit status 0; expected)")
+    # The supervisor writes of an end a moment after it.
+    supervised = kept.state.directory / "sim/logs/supervisord.log"
+    until("what the supervisor says of it", lambda: "exited: budaiscaler" in supervised.read_text().splitlines()[-1])
+    assert supervised.read_text().splitlines()[-1].endswith("(exit status 0; expected)")
 
 
 @pytest.mark.usefixtures("ends")

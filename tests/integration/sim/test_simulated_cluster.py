@@ -45,10 +45,6 @@ class Run:
         hosts = {"hosts": {"localhost": local}}
         given = {"all": {"children": {"simulated_clusters": hosts}}}
         (inventory / "hosts.yml").write_text(yaml.safe_dump(given))
-        collection = self.root / "collections/ansible_collections/proving"
-        collection.mkdir(parents=True, exist_ok=True)
-        if not (collection / "ground").exists():
-            (collection / "ground").symlink_to(ROOT)
         variables |= {
             "proving_ground_run_id": self.name,
             "proving_ground_state_dir": str(self.state),
@@ -90,8 +86,17 @@ class Run:
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Iterator[tuple[Run, Run]]:
-    both = (Run(f"one-{os.getpid()}", tmp_path), Run(f"two-{os.getpid()}", tmp_path))
+def place(tmp_path: Path) -> Path:
+    """A folder from which the playbooks find the collection."""
+    collection = tmp_path / "collections/ansible_collections/proving"
+    collection.mkdir(parents=True)
+    (collection / "ground").symlink_to(ROOT)
+    return tmp_path
+
+
+@pytest.fixture
+def runs(place: Path) -> Iterator[tuple[Run, Run]]:
+    both = (Run(f"one-{os.getpid()}", place), Run(f"two-{os.getpid()}", place))
     try:
         yield both
     finally:
@@ -126,12 +131,12 @@ def test_two_clusters_at_once_do_not_meet_and_are_gone_after_destroy(runs: tuple
     assert "changed=0" in two.must("destroy")
 
 
-def test_destroy_is_safe_where_nothing_was_ever_made(tmp_path: Path) -> None:
-    assert "changed=0" in Run(f"nothing-{os.getpid()}", tmp_path).must("destroy")
+def test_destroy_is_safe_where_nothing_was_ever_made(place: Path) -> None:
+    assert "changed=0" in Run(f"nothing-{os.getpid()}", place).must("destroy")
 
 
-def test_a_port_that_is_taken_names_its_holder(tmp_path: Path) -> None:
-    run = Run(f"taken-{os.getpid()}", tmp_path)
+def test_a_port_that_is_taken_names_its_holder(place: Path) -> None:
+    run = Run(f"taken-{os.getpid()}", place)
     with socket.create_server(("127.249.0.1", 6443)):
         done = run.play("create", simulated_cluster_number=249)
     assert done.returncode == 2
