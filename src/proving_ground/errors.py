@@ -14,6 +14,15 @@ class ExitCode(enum.IntEnum):
     CONFIGURATION = 3
     INTERRUPTED = 130
 
+    @classmethod
+    def of_pytest(cls, status: int) -> ExitCode:
+        """Return what an exit status of pytest means; nothing collected is a wrong choice of tests.
+
+        Source: https://docs.pytest.org/en/stable/reference/exit-codes.html.
+        """
+        known = (cls.PASSED, cls.FAILED, cls.INTERRUPTED, cls.INFRASTRUCTURE, cls.CONFIGURATION, cls.CONFIGURATION)
+        return known[status] if 0 <= status < len(known) else cls.INFRASTRUCTURE
+
 
 class ProvingGroundError(Exception):
     """An error that is told to a person in one line: what, where, what to do.

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-SERVED_ATTEMPTS, SERVED_PAUSE = 300, 0.1
-"""How often, and how many seconds apart, a kind that is not served yet is asked for."""
-
 STALE_AFTER = 5.0
 """Seconds after which a pod that was listed at start but that no watch has confirmed is taken for gone."""
 
@@ -69,10 +66,9 @@ class Reconciler:
     async def preload(self) -> None:
         """Wait until the API serves the kind, and learn the pods that exist.
 
-        So a restart does not report a running service as starting. A kind that was just defined answers 404
-        or 429 ("storage is (re)initializing") for a moment; kopf would wait a whole second for it.
+        So a restart does not report a running service as starting.
         """
-        await self._served()
+        await self._api.until_served(f"/apis/{self._group}/{VERSION}/aimservices")
         found = await self._api.get(
             "/api/v1/pods", labelSelector=f"{objects.MANAGED_BY}={objects.MANAGER},{objects.service_label(self._group)}"
         )
@@ -80,18 +76,6 @@ class Reconciler:
             self.pod_seen(pod)
             self._unconfirmed.add(pod["metadata"]["uid"])
         asyncio.get_running_loop().call_later(STALE_AFTER, self._forget_unconfirmed)
-
-    async def _served(self) -> None:
-        for _ in range(SERVED_ATTEMPTS):
-            try:
-                await self._api.get(f"/apis/{self._group}/{VERSION}/aimservices", limit="1")
-            except ApiError as error:
-                if error.status not in {http.HTTPStatus.NOT_FOUND, http.HTTPStatus.TOO_MANY_REQUESTS}:
-                    raise
-                await asyncio.sleep(SERVED_PAUSE)
-            else:
-                return
-        log.warning("the API server does not serve aimservices.%s yet", self._group)
 
     def service_seen(self, service: Json) -> None:
         """Take in an AIMService as it now is."""

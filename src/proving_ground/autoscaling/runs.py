@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 SUITES = ("scaling", "learning", "accuracy")
 QUICK = "pre_merge or nightly"
 FULL = f"{QUICK} or weekly"
-_PYTEST = {
-    0: ExitCode.PASSED,
-    1: ExitCode.FAILED,
-    2: ExitCode.INTERRUPTED,
-    3: ExitCode.INFRASTRUCTURE,
-    4: ExitCode.CONFIGURATION,
-    5: ExitCode.CONFIGURATION,
-}
-"""pytest's exit status (https://docs.pytest.org/en/stable/reference/exit-codes.html) -> ours."""
 _PATIENCE = 90.0
 """Seconds that an interrupted suite has for its clean-up."""
 
@@ -139,7 +130,7 @@ def exit_code(status: int, events: Path) -> int:
             first = next(_bad(stream), None)
         if first is not None and first.outcome == "error" and first.infrastructure:
             return ExitCode.INFRASTRUCTURE
-    return _PYTEST.get(status, ExitCode.INFRASTRUCTURE)
+    return ExitCode.of_pytest(status)
 
 
 def _bad(lines: Iterable[bytes]) -> Iterator[Ended]:

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 
-SERVED_ATTEMPTS, SERVED_PAUSE = 300, 0.1
-"""How often, and how many seconds apart, a kind that is not served yet is asked for."""
-
 STALE_AFTER = 5.0
 """Seconds after which a pod that was listed at start but that no watch has confirmed is taken for gone."""
 
@@ -75,10 +72,9 @@ class Reconciler:
     async def preload(self) -> None:
         """Wait until the API serves the kind, and learn what exists.
 
-        So a restart does not report the pods of a target as gone. A kind that was just defined answers 404 or
-        429 ("storage is (re)initializing") for a moment; kopf would wait a whole second for it.
+        So a restart does not report the pods of a target as gone.
         """
-        await self._served()
+        await self._api.until_served(f"/apis/{GROUP}/{VERSION}/{PLURAL}")
         for namespace in (await self._api.get("/api/v1/namespaces")).get("items") or []:
             self.namespace_seen(namespace)
         for pod in (await self._api.get("/api/v1/pods")).get("items") or []:
@@ -86,18 +82,6 @@ class Reconciler:
             metadata = pod["metadata"]
             self._unconfirmed[uid_of(pod)] = (metadata["namespace"], metadata["name"])
         asyncio.get_running_loop().call_later(STALE_AFTER, self._forget_unconfirmed)
-
-    async def _served(self) -> None:
-        for _ in range(SERVED_ATTEMPTS):
-            try:
-                await self._api.get(f"/apis/{GROUP}/{VERSION}/{PLURAL}", limit="1")
-            except ApiError as error:
-                if error.status not in {http.HTTPStatus.NOT_FOUND, http.HTTPStatus.TOO_MANY_REQUESTS}:
-                    raise
-                await asyncio.sleep(SERVED_PAUSE)
-            else:
-                return
-        log.warning("the API server does not serve %s.%s yet", PLURAL, GROUP)
 
     def scaler_seen(self, scaler: Json) -> None:
         """Take in a BudAIScaler as it now is."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
@@ -18,12 +20,17 @@ if TYPE_CHECKING:
 
     from proving_ground.kube.kubeconfig import Access
 
+log = logging.getLogger(__name__)
+
 Json = Mapping[str, Any]
 
 CONNECTIONS = 32
 """More only queue inside the API server, and each costs a TLS handshake."""
 
 REQUEST_SECONDS = 30.0
+
+SERVED_ATTEMPTS, SERVED_PAUSE = 300, 0.1
+"""How often, and how many seconds apart, a kind that is not served yet is asked for."""
 
 
 class ApiError(Exception):
@@ -107,6 +114,26 @@ class Api:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
+
+    async def until_served(self, path: str) -> None:
+        """Wait until a kind is served, given the path of its collection; say so where it never is.
+
+        A kind that was just defined answers 404 or 429 ("storage is (re)initializing") for a moment; kopf would
+        wait a whole second for it.
+
+        Raises:
+            ApiError: The API server refuses for another reason.
+        """
+        for _ in range(SERVED_ATTEMPTS):
+            try:
+                await self.get(path, limit="1")
+            except ApiError as error:
+                if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}:
+                    raise
+                await asyncio.sleep(SERVED_PAUSE)
+            else:
+                return
+        log.warning("the API server does not serve %s yet", path)
 
     async def create(self, path: str, body: Json) -> dict[str, Any]:
         """Create an object in the collection at a path."""

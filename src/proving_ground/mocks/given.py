@@ -115,10 +115,9 @@ class Given:
         Raises:
             MockError: The value is anything else.
         """
-        text = self._values.get(name)
-        if text is None:
+        value = self._parsed(name)
+        if value is None:
             return None
-        value = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not low <= value <= high:
             raise self.error(name, f"a number from {low:g} to {high:g}")
         return value + 0.0  # no negative zero
@@ -129,13 +128,19 @@ class Given:
         Raises:
             MockError: The value is anything else.
         """
-        text = self._values.get(name)
-        if text is None:
+        value = self._parsed(name)
+        if value is None:
             return None
-        value = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not low <= value <= high or not value.is_integer():
             raise self.error(name, f"a whole number from {low} to {high}")
         return int(value)
+
+    def _parsed(self, name: str) -> float | None:
+        """Return a value as a number, NaN where it is none, or None where there is no such name."""
+        text = self._values.get(name)
+        if text is None:
+            return None
+        return float(text) if _NUMBER.fullmatch(text) else math.nan
 
     def word(self, name: str, words: Iterable[str]) -> str | None:
         """Return one of some words, or None where there is no such name.

@@ -16,16 +16,6 @@ from proving_ground.errors import ConfigurationError, ExitCode, InfrastructureEr
 if TYPE_CHECKING:
     from proving_ground.models.generation import Plan
 
-_PYTEST = {
-    0: ExitCode.PASSED,
-    1: ExitCode.FAILED,
-    2: ExitCode.INTERRUPTED,
-    3: ExitCode.INFRASTRUCTURE,
-    4: ExitCode.CONFIGURATION,
-    5: ExitCode.CONFIGURATION,
-}
-"""pytest's exit status (https://docs.pytest.org/en/stable/reference/exit-codes.html) -> ours."""
-
 
 def run_tests(
     plan: Plan,
@@ -79,7 +69,7 @@ def run_tests(
     ]
     command += ["--platform", str(platform), "--artifacts-dir", str(work), "--parallel", str(parallel)]
     command += ["--values", str(values.resolve())] if values else []
-    return _PYTEST.get(_call([*command, *tests], kubeconfig), ExitCode.INFRASTRUCTURE)
+    return ExitCode.of_pytest(_call([*command, *tests], kubeconfig))
 
 
 def _kubeconfig(path: Path | None) -> Path:
