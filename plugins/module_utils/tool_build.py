@@ -57,8 +57,9 @@ class Builder:
         for tool in tools:
             if tool.version != tool.manifest_version:
                 raise ToolError(
-                    f"{tool.name} {tool.version} cannot be built: the manifest {directory} pins {tool.manifest_version}"
-                    " (give manifests for that version in tool_binaries_definitions, or use the source download)",
+                    f"{tool.name} {tool.version} cannot be built: {self.manifests} has manifests for"
+                    f" {', '.join(tool.buildable)} (give one for that version in tool_binaries_definitions, or use the"
+                    " source download)",
                 )
         go = self._find_go(needed)
         names = ", ".join(tool.name for tool in tools)

@@ -69,6 +69,7 @@ class Tool:
         version: The version that is wanted.
         manifest: Folder of the go.mod that pins it; tools of one manifest are built together.
         manifest_version: The version that the manifest builds, whatever is wanted.
+        other_versions: Manifest of each version that can be built beside the pinned one.
         binary: The name that ``go build`` gives it.
         build_seconds: About how long a first build takes, measured on two cores.
     """
@@ -83,10 +84,38 @@ class Tool:
     ldflags: str = ""
     build_seconds: int = 60
     download: Download | None = None
+    other_versions: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     def expand(self, text: str, host: Host) -> str:
-        """Return ``text`` with {version}, {os} and {arch} replaced."""
-        return text.replace("{version}", self.version).replace("{os}", host.os).replace("{arch}", host.arch)
+        """Return ``text`` with its placeholders replaced, those that ``placeholders`` names."""
+        for name, value in self.placeholders(host).items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+    def placeholders(self, host: Host) -> dict[str, str]:
+        """Return what stands for version, number (the version without its v), major, minor, os and arch."""
+        number = self.version.removeprefix("v")
+        major, minor = [*number.split("."), ""][:2]
+        return {
+            "version": self.version,
+            "number": number,
+            "major": major,
+            "minor": minor,
+            "os": host.os,
+            "arch": host.arch,
+        }
+
+    def at(self, version: str) -> Tool:
+        """Return the tool at another version, with the manifest that builds that one where there is one."""
+        manifest = self.other_versions.get(version)
+        if manifest is None:
+            return dataclasses.replace(self, version=version)
+        return dataclasses.replace(self, version=version, manifest=manifest, manifest_version=version)
+
+    @property
+    def buildable(self) -> tuple[str, ...]:
+        """Return the versions that a manifest pins, the one of the catalogue first."""
+        return (self.manifest_version, *(v for v in self.other_versions if v != self.manifest_version))
 
 
 def load(path: Path) -> dict[str, Tool]:
@@ -104,7 +133,12 @@ def load(path: Path) -> dict[str, Tool]:
     tools = data.get("tools") if isinstance(data, dict) else None
     if not isinstance(tools, dict):
         raise ToolError(f"{path}: expected an object 'tools' that maps names to descriptions")
-    return {name: _tool(name, value, where=f"{path}: tool {name!r}") for name, value in tools.items()}
+    others = _other_versions(data.get("other_versions", {}), where=f"{path}: other_versions")
+    loaded = {name: _tool(name, value, others, where=f"{path}: tool {name!r}") for name, value in tools.items()}
+    unused = sorted(others.keys() - {tool.manifest for tool in loaded.values()})
+    if unused:
+        raise ToolError(f"{path}: other_versions: no tool has the manifest {unused[0]!r}")
+    return loaded
 
 
 def select(catalogue: Mapping[str, Tool], names: Iterable[str], versions: Mapping[str, str]) -> list[Tool]:
@@ -119,9 +153,7 @@ def select(catalogue: Mapping[str, Tool], names: Iterable[str], versions: Mappin
     for name, version in versions.items():
         if not isinstance(version, str) or not _VERSION.fullmatch(version):
             raise ToolError(f"version of {name}: expected one such as {catalogue[name].version}, found {version!r}")
-    return [
-        dataclasses.replace(catalogue[n], version=versions.get(n, catalogue[n].version)) for n in dict.fromkeys(names)
-    ]
+    return [catalogue[name].at(versions.get(name, catalogue[name].version)) for name in dict.fromkeys(names)]
 
 
 def version_in(output: str) -> str:
@@ -141,14 +173,26 @@ def in_words(seconds: float) -> str:
     return "about a minute" if minutes <= 1 else f"about {minutes} minutes"
 
 
-def _tool(name: str, value: Any, *, where: str) -> Tool:
+def _other_versions(value: Any, *, where: str) -> dict[str, dict[str, str]]:
+    """Return, by manifest, the manifests of other versions of the same tools."""
+    if not isinstance(value, dict) or not all(isinstance(versions, dict) for versions in value.values()):
+        raise ToolError(f"{where}: expected an object that maps manifests to objects of versions")
+    for versions in value.values():
+        for version, manifest in versions.items():
+            if not _VERSION.fullmatch(version) or not isinstance(manifest, str) or not _NAME.fullmatch(manifest):
+                raise ToolError(f"{where}: expected a version and a manifest, found {version!r}: {manifest!r}")
+    return value
+
+
+def _tool(name: str, value: Any, others: Mapping[str, Mapping[str, str]], *, where: str) -> Tool:
     if not _NAME.fullmatch(name):
         raise ToolError(f"{where}: a name is lower-case letters, digits, '.', '_' and '-'")
     if not isinstance(value, dict):
         raise ToolError(f"{where}: expected an object")
     value = dict(value)
     download = value.pop("download", None)
-    fields = {field.name for field in dataclasses.fields(Tool)} - {"name", "download", "manifest_version"}
+    fields = {field.name for field in dataclasses.fields(Tool)}
+    fields -= {"name", "download", "manifest_version", "other_versions"}
     unknown = sorted(set(value) - fields)
     if unknown:
         raise ToolError(f"{where}: unknown field {unknown[0]!r} (known: {', '.join(sorted(fields))})")
@@ -166,6 +210,7 @@ def _tool(name: str, value: Any, *, where: str) -> Tool:
             manifest_version=value["version"],
             version_command=tuple(command),
             download=Download(**download) if download is not None else None,
+            other_versions=others.get(value["manifest"], {}),
             **value,
         )
     except TypeError as error:

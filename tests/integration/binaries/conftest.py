@@ -34,10 +34,11 @@ _package("ansible_collections.proving")
 _package("ansible_collections.proving.ground", ROOT)
 
 FAKE_GO = r"""#!/bin/sh
-# Pretends to be Go: "env GOVERSION" and "build ... -o DIR/ PACKAGE...".
+# Pretends to be Go: "env GOVERSION" and "build ... -o DIR/ PACKAGE...", of the version in the manifest's file "pinned".
 here=$(dirname "$0")
 if [ "$1" = env ]; then echo go1.30.0; exit; fi
 echo "$$ CGO_ENABLED=$CGO_ENABLED GOFLAGS=$GOFLAGS $*" >>"$here/calls"
+version=$(cat pinned 2>/dev/null || echo v1.0.0)
 while [ "$1" != -o ]; do shift; done
 out=$2
 shift 2
@@ -48,7 +49,7 @@ done
 if [ -e "$here/fail" ]; then echo "x.go:1:1: undefined: y"; exit 1; fi
 while [ -e "$here/hold" ]; do sleep 0.02; done
 for package in "$@"; do
-    printf '#!/bin/sh\necho "%s v1.0.0"\n' "${package##*/}" >"$out${package##*/}"
+    printf '#!/bin/sh\necho "%s %s"\n' "${package##*/}" "$version" >"$out${package##*/}"
 done
 """
 
@@ -92,6 +93,16 @@ class Workshop:
             for name in ("one", "two")
         }
         (self.definitions / "tools.json").write_text(json.dumps({"tools": tools}))
+
+    def describe_other_version(self, version: str, manifest: str) -> None:
+        """Add to the catalogue a manifest that builds both tools at another version."""
+        directory = self.definitions / "go" / manifest
+        directory.mkdir()
+        (directory / "go.mod").write_text("module example.test/m\n\ngo 1.20\n")
+        (directory / "pinned").write_text(version)
+        catalogue = json.loads((self.definitions / "tools.json").read_text())
+        catalogue["other_versions"] = {"m": {version: manifest}}
+        (self.definitions / "tools.json").write_text(json.dumps(catalogue))
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
         """Return the request's fields."""

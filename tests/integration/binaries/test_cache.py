@@ -48,6 +48,22 @@ def test_a_build_is_pinned_static_and_keeps_the_goflags_of_the_user(
     assert "CGO_ENABLED=0 GOFLAGS=-buildvcs=false build -v -mod=readonly -trimpath -ldflags -s -w" in call
 
 
+def test_another_version_is_built_from_its_own_manifest_and_lies_beside_the_pinned_one(workshop: Workshop) -> None:
+    workshop.describe_other_version("v0.9.0", "m-0.9")
+    older = acquire(Request(**workshop.arguments(tools=["one"], versions={"one": "v0.9.0"})))
+    pinned = acquire(Request(**workshop.arguments(tools=["one"])))
+    for outcome, version in ((older, "v0.9.0"), (pinned, "v1.0.0")):
+        answer = subprocess.run([outcome.paths["one"]], capture_output=True, text=True, check=True)
+        assert answer.stdout == f"one {version}\n"
+
+
+def test_tools_of_two_versions_are_built_by_a_call_of_go_for_each_manifest(workshop: Workshop) -> None:
+    workshop.describe_other_version("v0.9.0", "m-0.9")
+    outcome = acquire(Request(**workshop.arguments(versions={"one": "v0.9.0"})))
+    assert outcome.sources == {"one": "build", "two": "build"}
+    assert [call.split()[-1] for call in workshop.calls()] == ["example.test/m/one", "example.test/m/two"]
+
+
 def test_a_second_call_does_nothing(workshop: Workshop) -> None:
     first = acquire(Request(**workshop.arguments()))
     said = workshop.said()

@@ -47,8 +47,8 @@ def test_a_manifest_that_is_missing_or_says_no_version_is_named(tmp_path: Path, 
 def test_a_version_that_the_manifest_does_not_pin_is_not_built(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "go.mod").write_text("module x\n\ngo 1.26.0\n")
-    other = Tool("x", "v2.0.0", "m", "v1.0.0", "example.org/x", "x", ())
-    with pytest.raises(ToolError, match=r"x v2\.0\.0 cannot be built: the manifest .* pins v1\.0\.0"):
+    other = Tool("x", "v2.0.0", "m", "v1.0.0", "example.org/x", "x", (), other_versions={"v1.5.0": "m-1.5"})
+    with pytest.raises(ToolError, match=r"x v2\.0\.0 cannot be built: .* has manifests for v1\.0\.0, v1\.5\.0 \("):
         builder(tmp_path).build([other], tmp_path)
 
 

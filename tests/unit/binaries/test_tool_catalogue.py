@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.proving.ground.plugins.module_utils.tool_catalogue import (
     Host,
+    Tool,
     ToolError,
     in_words,
     load,
@@ -28,12 +29,13 @@ def write(path: Path, **tools: Any) -> Path:
 def test_the_shipped_catalogue_has_every_tool_of_a_control_plane_and_of_a_node() -> None:
     assert set(load(FILES / "tools.json")) == {
         "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kubeadm", "kube-proxy",
-        "etcd", "kwok",
+        "etcd", "coredns", "kwok",
     }  # fmt: skip
 
 
 def test_every_shipped_manifest_names_the_packages_and_versions_of_its_tools() -> None:
-    for tool in load(FILES / "tools.json").values():
+    pinned = list(load(FILES / "tools.json").values())
+    for tool in [each.at(version) for each in pinned for version in each.buildable]:
         go_mod = (FILES / "go" / tool.manifest / "go.mod").read_text()
         module = tool.package.split("/cmd/")[0]
         assert tool.package in go_mod.split("require (")[0], f"{tool.name} is no tool of its go.mod"
@@ -41,10 +43,54 @@ def test_every_shipped_manifest_names_the_packages_and_versions_of_its_tools() -
         assert f"{module} {tool.version} h1:" in (FILES / "go" / tool.manifest / "go.sum").read_text()
 
 
+def test_every_shipped_manifest_builds_a_version_of_some_tool() -> None:
+    tools = load(FILES / "tools.json").values()
+    used = {tool.at(version).manifest for tool in tools for version in tool.buildable}
+    assert {path.parent.name for path in (FILES / "go").glob("*/go.mod")} == used
+
+
+def test_every_module_that_belongs_to_kubernetes_is_pinned_to_its_release() -> None:
+    kubelet = load(FILES / "tools.json")["kubelet"]
+    for tool in [kubelet.at(version) for version in kubelet.buildable]:
+        go_mod = (FILES / "go" / tool.manifest / "go.mod").read_text()
+        placeless = {line.split()[0] for line in go_mod.splitlines() if " v0.0.0 " in f"{line} "}
+        release = tool.version.replace("v1.", "v0.", 1)
+        assert placeless
+        assert {name for name in placeless if f"{name} => {name} {release}\n" not in go_mod} == set()
+
+
+def test_the_kubernetes_of_the_minor_version_before_can_be_built_whole() -> None:
+    tools = [tool for tool in load(FILES / "tools.json").values() if tool.manifest == "kubernetes"]
+    minors = {tool.name: [version.split(".")[1] for version in tool.buildable] for tool in tools}
+    assert set(map(tuple, minors.values())) == {("36", "35")}
+
+
 def test_urls_are_filled_in_for_the_version_and_the_machine() -> None:
     tool = load(FILES / "tools.json")["etcd"]
     assert tool.download is not None
     assert tool.expand(tool.download.url, Host("linux", "arm64")).endswith("/v3.6.8/etcd-v3.6.8-linux-arm64.tar.gz")
+
+
+def test_a_release_file_may_be_named_by_the_version_without_its_v() -> None:
+    tool = load(FILES / "tools.json")["coredns"]
+    assert tool.download is not None
+    for url in (tool.download.url, tool.download.checksum_url.removesuffix(".sha256")):
+        assert tool.expand(url, Host("linux", "arm64")).endswith("/v1.14.2/coredns_1.14.2_linux_arm64.tgz")
+
+
+@pytest.mark.parametrize(("version", "minor"), [("v1.36.3", "36"), ("v1.35.8", "35"), ("v1.35.4", "35")])
+def test_what_is_stamped_into_a_binary_follows_the_version(version: str, minor: str) -> None:
+    tool = load(FILES / "tools.json")["kubelet"].at(version)
+    stamped = tool.expand(tool.ldflags, Host("linux", "amd64"))
+    assert [word.split("version.git")[1] for word in stamped.split() if "=" in word] == [
+        f"Version={version}", "Major=1", f"Minor={minor}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("version", "expected"), [("v2", ("2", "")), ("1.2.3-rc.1", ("1", "2"))])
+def test_major_and_minor_are_the_first_two_numbers_of_any_version(version: str, expected: tuple[str, str]) -> None:
+    found = Tool("x", version, "m", version, "example.org/x", "x", ()).placeholders(Host("linux", "amd64"))
+    assert (found["major"], found["minor"]) == expected
 
 
 def test_tools_come_in_the_order_asked_for_and_once() -> None:
@@ -57,8 +103,35 @@ def test_another_version_replaces_the_pinned_one_but_not_what_the_manifest_build
     assert (tool.version, tool.manifest_version) == ("v1.35.4", "v1.36.3")
 
 
+def test_another_version_with_a_manifest_of_its_own_is_built_from_that() -> None:
+    [tool] = select(load(FILES / "tools.json"), ["kubectl"], {"kubectl": "v1.35.8"})
+    assert (tool.version, tool.manifest, tool.manifest_version) == ("v1.35.8", "kubernetes-1.35", "v1.35.8")
+
+
+def test_the_pinned_version_may_be_asked_for_by_its_number() -> None:
+    [tool] = select(load(FILES / "tools.json"), ["kubectl"], {"kubectl": "v1.36.3"})
+    assert (tool.manifest, tool.buildable) == ("kubernetes", ("v1.36.3", "v1.35.8"))
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ([], "other_versions: expected an object that maps manifests to objects of versions"),
+        ({"m": "v1.0.0"}, "other_versions: expected an object that maps manifests to objects of versions"),
+        ({"m": {"latest": "m-old"}}, "expected a version and a manifest, found 'latest'"),
+        ({"m": {"v1.0.0": "../m"}}, "expected a version and a manifest, found 'v1.0.0': '../m'"),
+        ({"m": {"v1.0.0": None}}, "expected a version and a manifest, found 'v1.0.0': None"),
+        ({"n": {"v1.0.0": "n-old"}}, "other_versions: no tool has the manifest 'n'"),
+    ],
+)
+def test_badly_described_other_versions_are_refused(tmp_path: Path, others: Any, message: str) -> None:
+    (tmp_path / "tools.json").write_text(json.dumps({"tools": {"x": TOOL}, "other_versions": others}))
+    with pytest.raises(ToolError, match=message):
+        load(tmp_path / "tools.json")
+
+
 def test_an_unknown_tool_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(ToolError, match=r"unknown tool 'helmet' \(known: etcd, "):
+    with pytest.raises(ToolError, match=r"unknown tool 'helmet' \(known: coredns, etcd, "):
         select(load(FILES / "tools.json"), ["etcd", "helmet"], {})
 
 
@@ -119,6 +192,7 @@ def test_a_badly_described_tool_is_refused_by_field(tmp_path: Path, change: dict
         ("Kubernetes v1.36.3\n", "1.36.3"),
         ("Client Version: v1.36.3\nKustomize Version: v5.8.1\n", "1.36.3"),
         ("etcd Version: 3.6.8\nGo Version: go1.26.8\n", "3.6.8"),
+        ("CoreDNS-1.14.2\nlinux/amd64, go1.26.8, \n", "1.14.2"),
         ("kwok version v0.8.0 go1.26.8 (linux/amd64)\n", "0.8.0"),
         ("v1.37.0-alpha.1+abc", "1.37.0-alpha.1+abc"),
         ("usage: nothing here", ""),
