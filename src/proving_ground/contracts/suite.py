@@ -22,6 +22,9 @@ class FaultExpectation(Contract):
 class ProveSettings(Contract):
     """How prove runs the suite: smaller and less patient than a stage does."""
 
+    inventory: str = Field(
+        default="sim", min_length=1, description="Inventory on which it is proved where none is asked for."
+    )
     wait_limit: float = Field(default=10.0, gt=0, description="Seconds; every wait of a check is cut to this.")
     parallel: int = Field(
         default=8, ge=1, description="Checks under way at once: under a fault most of them only wait."
