@@ -20,6 +20,9 @@ class Cluster(Contract):
     server: str = Field(default="", description="URL of the API server, for people.")
     version: str = Field(default="", description="Kubernetes version, as v1.36.3.")
     kubectl: str = Field(default="", description="Absolute path of a kubectl that fits; that on PATH if empty.")
+    images: dict[Name, str] = Field(
+        default={}, description="Images that every node has, by what they are for: `tools` has Python 3 and curl."
+    )
 
 
 class Host(Contract):

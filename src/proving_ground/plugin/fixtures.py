@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from proving_ground.contracts.platform import Endpoint, Platform
+    from proving_ground.hosts.machine import Machine
     from proving_ground.kube import Cluster
     from proving_ground.plugin.check_run import CheckRun, Settings
     from proving_ground.plugin.verification import Verification
@@ -67,6 +68,14 @@ def parameters(platform: Platform) -> Callable[[str], Mapping[str, Any]]:
         return platform.systems[system].parameters
 
     return find
+
+
+@pytest.fixture(scope="session")
+def machines(platform: Platform) -> tuple[Machine, ...]:
+    """The hosts of the platform, reached over SSH; shared by all checks. None at all is an infrastructure error."""
+    from proving_ground.hosts.machine import machines_of  # noqa: PLC0415  # only where a check uses hosts
+
+    return machines_of(platform)
 
 
 @pytest.fixture
