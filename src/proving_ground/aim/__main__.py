@@ -14,6 +14,7 @@ from proving_ground.aim.operator import serve
 from proving_ground.aim.reconciler import Settings
 from proving_ground.aim.status import GROUPS
 from proving_ground.errors import ConfigurationError, ExitCode, ProvingGroundError
+from proving_ground.kube.in_cluster import in_cluster_access
 from proving_ground.kube.kubeconfig import read_access
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     options = argparse.ArgumentParser(prog="python -m proving_ground.aim", description=__doc__)
-    options.add_argument("--kubeconfig", type=Path, required=True, help="how to reach the cluster")
+    options.add_argument(
+        "--kubeconfig", type=Path, help="how to reach the cluster; default: as the service account of this pod"
+    )
     options.add_argument(
         "--catalogue", type=Path, required=True, help="model images: .yml, .yaml or .json, or a models.csv"
     )
@@ -57,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
         images = catalogue.read(options.catalogue)
-        access = read_access(options.kubeconfig)
+        access = read_access(options.kubeconfig) if options.kubeconfig else in_cluster_access()
         settings = Settings(group=options.api_group, gpu_resource=options.gpu_resource)
         health = address(options.health)
         logging.getLogger(__name__).info("%s, %d images, %s", options.api_group, len(images), access.server)

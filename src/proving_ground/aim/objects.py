@@ -85,7 +85,9 @@ def deployment(
         "selector": {"matchLabels": {service_label(group): metadata["name"]}},
         "template": {
             "metadata": {"labels": {**request.labels, **own}, "annotations": annotations},
-            "spec": _pod_spec(request, entry, gpu_resource, active),
+            "spec": _pod_spec(
+                request, entry, gpu_resource, active, pull_fails=annotations.get(SIMULATION + "image-pull") == "fail"
+            ),
         },
     }
     revision = hashlib.sha256(
@@ -152,21 +154,26 @@ def _pod_annotations(own: Json, entry: Entry, pull_problem: str, token_problem: 
     return annotations
 
 
-def _pod_spec(request: Request, entry: Entry, gpu_resource: str, active: frozenset[str]) -> dict[str, Any]:
+def _pod_spec(
+    request: Request, entry: Entry, gpu_resource: str, active: frozenset[str], *, pull_fails: bool
+) -> dict[str, Any]:
     count = request.gpu.count or entry.gpus
     resources: dict[str, Any] = copy.deepcopy(dict(request.resources))
     if count and Fault.GPU_NOT_REQUESTED not in active:
         resource = request.gpu.resource or gpu_resource
         for side in ("requests", "limits"):
             resources[side] = {**(resources.get(side) or {}), resource: str(count)}
-    container = {
+    container: dict[str, Any] = {
         "name": "kserve-container",
         "image": entry.image,
         "env": [*request.env],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": resources,
-        "readinessProbe": {"httpGet": {"path": "/health", "port": PORT}, "periodSeconds": 5},
+        "readinessProbe": {"httpGet": {"path": "/health", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 3},
     }
+    if pull_fails:
+        # Where the image is on the node already, a kubelet would never notice that it cannot be pulled.
+        container["imagePullPolicy"] = "Always"
     spec: dict[str, Any] = {
         "containers": [container],
         "terminationGracePeriodSeconds": 1,

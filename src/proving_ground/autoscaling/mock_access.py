@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 
-from proving_ground.autoscaling.manifests import is_mock
+from proving_ground.autoscaling.manifests import SUITE, SUITE_LABEL, is_mock
 from proving_ground.autoscaling.workloads import is_ready, pods_of
 from proving_ground.errors import InfrastructureError
-from proving_ground.kube import ApiError, Target
+from proving_ground.fleet import remembered
+from proving_ground.fleet.remembered import Remembered, Setting
+from proving_ground.kube import ApiError, ConflictError, NotFoundError, Reference, Target
 from proving_ground.mocks import DEFAULT_PORTS
 
 if TYPE_CHECKING:
@@ -110,6 +113,9 @@ class FleetAccess:
 class PodAccess:
     """Pod by pod, as on any cluster; keeps an eye on pods that come, and gives them what was set before.
 
+    What was set is in a ConfigMap, too, where pods of the project's own images find it before they are ready: no
+    scrape ever sees them without.
+
     Args:
         cluster: The cluster.
         namespace: Where the workloads are.
@@ -124,18 +130,22 @@ class PodAccess:
         self._namespace = namespace
         self._client = client
         self._direct = direct
-        self._settings: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
+        self._remembered = Remembered()
+        self._workloads: dict[str, None] = {}
         self._given: set[str] = set()
         self._keeper: asyncio.Task[None] | None = None
 
     async def change(self, workload: str, path: str, query: Mapping[str, str], container: str) -> dict[str, str]:
         """See :class:`Access`."""
-        pods = [pod for pod in await pods_of(self._cluster, workload, self._namespace) if is_ready(pod)]
+        if path in remembered.TIMED:
+            query = {"since": f"{time.time():.6f}", **query}
+        pods = await self._pods(workload)
         said = {}
         for pod in pods:  # all have the same rules: what the first refuses was changed nowhere
             said[str(pod["metadata"]["name"])] = await self._set(pod, path, query, container)
-        kept = self._settings.setdefault(workload, {})
-        kept[container, path] = {**(kept.get((container, path), {}) if path == "set" else {}), **query}
+        self._remembered.note((self._namespace, workload), Setting(container, path, query))
+        self._workloads[workload] = None
+        await self._write_down(workload)
         self._given |= {str(pod["metadata"]["uid"]) for pod in pods}
         if self._keeper is not None and self._keeper.done():
             await self._keeper  # raises what ended it: pods that come would not get what is set
@@ -167,8 +177,29 @@ class PodAccess:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
 
-    async def _histories(self, workload: str, params: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
+    async def _pods(self, workload: str) -> list[Object]:
+        """Return the ready pods of a workload; of one without pods, a pod of its own that has its name."""
         pods = [pod for pod in await pods_of(self._cluster, workload, self._namespace) if is_ready(pod)]
+        if not pods:
+            alone = await self._cluster.get("v1", "Pod", workload, self._namespace)
+            pods = [alone] if alone is not None and is_ready(alone) else []
+        return pods
+
+    async def _write_down(self, workload: str) -> None:
+        """Have pods of a workload that come later find what was set."""
+        kept = Reference("v1", "ConfigMap", remembered.CONFIG_MAP, self._namespace)
+        data = {"data": {workload: remembered.written(self._remembered.of((self._namespace, workload)))}}
+        metadata = {"name": kept.name, "namespace": self._namespace, "labels": {SUITE_LABEL: SUITE}}
+        try:
+            await self._cluster.patch(kept, data)
+        except NotFoundError:
+            try:
+                await self._cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **data})
+            except ConflictError:  # another check of the namespace was quicker
+                await self._cluster.patch(kept, data)
+
+    async def _histories(self, workload: str, params: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
+        pods = await self._pods(workload)
         found: dict[str, list[dict[str, Any]]] = {}
         for pod in pods:
             pages = [document(await self._get(pod, port, "history", params), "history") for _, port in mocks_in(pod)]
@@ -207,14 +238,14 @@ class PodAccess:
                 await following.change(3600)
 
     async def _give(self) -> None:
-        for workload, kept in list(self._settings.items()):
-            for pod in await pods_of(self._cluster, workload, self._namespace):
+        for workload in list(self._workloads):
+            for pod in await self._pods(workload):
                 uid = str(pod["metadata"]["uid"])
-                if uid in self._given or not is_ready(pod):
+                if uid in self._given:
                     continue
                 self._given.add(uid)
-                for (container, path), query in kept.items():
-                    await self._set(pod, path, query, container)
+                for kept in self._remembered.of((self._namespace, workload)):
+                    await self._set(pod, kept.path, kept.query, kept.container)
 
 
 def mocks_in(pod: Object) -> list[tuple[str, int]]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from proving_ground import kube
+from proving_ground.annotations import FAULT_ANNOTATION, FAULTY_LABEL
 from proving_ground.autoscaling.cadence import SYSTEM
 from proving_ground.autoscaling.cleanup import MANAGED, OWNER, empty, is_ours
 from proving_ground.autoscaling.manifests import SUITE, SUITE_LABEL
 from proving_ground.errors import ConfigurationError, InfrastructureError
-from proving_ground.kube.namespaces import FAULT_ANNOTATION, FAULTY_LABEL, REMOVAL_SECONDS, marks
+from proving_ground.kube.namespaces import REMOVAL_SECONDS, marks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -24,6 +24,11 @@ _FOR_EVER = "3600"
 _SMALL = {"cpu": "10m", "memory": "16Mi"}
 
 
+def probe(port: int) -> dict[str, Any]:
+    """Return the readiness probe of a mock or a simulator, asked as often as a kubelet can."""
+    return {"httpGet": {"path": "/ready", "port": port}, "periodSeconds": 1, "timeoutSeconds": 3}
+
+
 def workload(
     name: str,
     *,
@@ -68,6 +73,7 @@ def _mock(mock: str, requests: Mapping[str, str] | None, env: Mapping[str, str] 
         "args": [mock],
         "ports": [{"name": "metrics", "containerPort": PORTS[mock]}],
         "env": [{"name": key, "value": value} for key, value in {**begin, **(env or {})}.items()],
+        "readinessProbe": probe(PORTS[mock]),
         "resources": {"requests": {**_SMALL, **(requests or {})}},
     }
 
@@ -85,6 +91,7 @@ def simulator(name: str, *, slots: int, token_milliseconds: int) -> list[Object]
         "image": SIMULATOR_IMAGE,
         "args": [f"--{key}={value}" for key, value in arguments.items()],
         "ports": [{"name": "http", "containerPort": 8000}],
+        "readinessProbe": probe(8000),
         "resources": {"requests": _SMALL},
     }
     return [_deployment(name, container, 1, {}), _service(name, 8000)]

@@ -18,10 +18,13 @@ from proving_ground.budaiscaler.clock import FASTEST, process_clock
 from proving_ground.budaiscaler.operator import serve
 from proving_ground.budaiscaler.settings import Settings
 from proving_ground.errors import ConfigurationError, ExitCode, ProvingGroundError
+from proving_ground.kube.in_cluster import in_cluster_access, is_in_cluster
 from proving_ground.kube.kubeconfig import read_access
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from proving_ground.kube.kubeconfig import Access
 
 RECONCILE_SECONDS = 10.0
 """Simulated seconds from one pass over a scaler to the next, as the real controller has."""
@@ -45,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--leader-elect", action="store_true", help="accepted; there is one process, which leads")
     options.add_argument("--leader-election-id", default="budaiscaler-leader", help="accepted")
-    options.add_argument("--kubeconfig", type=Path, help="how to reach the cluster; default: $KUBECONFIG")
+    options.add_argument("--kubeconfig", type=Path, help="the cluster; default: $KUBECONFIG, else that of this pod")
     options.add_argument("--clock-speed", type=float, default=1.0, help="simulated seconds in a second; default: 1")
     options.add_argument("--clock-epoch", type=float, help="real time until then; default: now")
     options.add_argument("--reconcile-seconds", type=float, help="real seconds between passes; default: 10 simulated")
@@ -68,17 +71,19 @@ def address(text: str, flag: str) -> tuple[str, int] | None:
     return host.strip("[]") or EVERY_ADDRESS, int(port)
 
 
-def kubeconfig(given: Path | None, environment: Mapping[str, str]) -> Path:
-    """Return the kubeconfig that was given, or that the environment names.
+def access_of(given: Path | None, environment: Mapping[str, str]) -> Access:
+    """Return how to reach the cluster: by the kubeconfig given, by that of the environment, or as this pod.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: There is none of these, or it cannot be used.
     """
     if given is not None:
-        return given
-    if not environment.get("KUBECONFIG"):
-        raise ConfigurationError("expected --kubeconfig FILE, or the variable KUBECONFIG", where="--kubeconfig")
-    return Path(environment["KUBECONFIG"])
+        return read_access(given)
+    if environment.get("KUBECONFIG"):
+        return read_access(Path(environment["KUBECONFIG"]))
+    if is_in_cluster(environment):
+        return in_cluster_access(environment)
+    raise ConfigurationError("expected --kubeconfig FILE, or the variable KUBECONFIG", where="--kubeconfig")
 
 
 def positive(value: float, flag: str, most: float) -> float:
@@ -124,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
-        access = read_access(kubeconfig(options.kubeconfig, os.environ))
+        access = access_of(options.kubeconfig, os.environ)
         settings, wait = settings_of(options, time.time())
         work = serve(
             access,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from proving_ground.kube.namespaces import FAULT_ANNOTATION
+from proving_ground.annotations import FAULT_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from proving_ground.fleet.remembered import Setting
+from proving_ground.fleet.remembered import TIMED, Setting
 from proving_ground.mocks import MockError, read_query
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from proving_ground.fleet.replica import Replica
 
 BODY_LIMIT = 64 * 1024
-TIMED = frozenset({"set_pattern", "set_time"})
-"""Paths of what goes on from the moment that it is set: all pods, also those that come later, share that moment."""
 
 
 def _refusal(status: int, text: str) -> Response:

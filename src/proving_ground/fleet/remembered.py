@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ MERGED = "set"
 """The path whose parameters add up: each call changes those that it names."""
 SELECTORS = ("query", "gpu")
 """Parameters of it that say what is set, rather than to what."""
+TIMED = frozenset({"set_pattern", "set_time"})
+"""Paths of what goes on from the moment that it is set: all pods, also those that come later, share that moment."""
+CONFIG_MAP = "proving-ground-mocks"
+"""Where real pods find the settings of their workload: a ConfigMap of their namespace, a key for each workload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +63,24 @@ class Remembered:
         """Forget all workloads of a namespace."""
         for key in [key for key in self._settings if key[0] == namespace]:
             del self._settings[key]
+
+
+def written(settings: Iterable[Setting]) -> str:
+    """Write settings as the ConfigMap holds them."""
+    return json.dumps([[setting.container, setting.path, dict(setting.query)] for setting in settings])
+
+
+def read(text: str) -> list[Setting]:
+    """Read what :func:`written` wrote.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        found = json.loads(text)
+        return [
+            Setting(str(container), str(path), {str(name): str(value) for name, value in query.items()})
+            for container, path, query in found
+        ]
+    except (AttributeError, TypeError, RecursionError) as error:
+        raise ValueError(f"expected a list of container, path and parameters, found {text[:80]!r}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uvicorn.server import ServerState
 
@@ -11,9 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from proving_ground.fleet.behaviour import Behaviour
-    from proving_ground.fleet.logs import PodLog
     from proving_ground.mocks import Mock
     from proving_ground.mocks.history import History
+
+
+class Log(Protocol):
+    """What takes the lines that a server writes."""
+
+    def write(self, text: str) -> None:
+        """Append text, one or more lines of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +31,7 @@ class Replica:
     uid: str
     address: str
     behaviour: Behaviour
-    log: PodLog
+    log: Log
     crash: Callable[[str], None]
     """Ends the run, with the last line of its log."""
     ready: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from proving_ground.kube.namespaces import FAULT_ANNOTATION
+from proving_ground.annotations import FAULT_ANNOTATION
 
 Manifest: TypeAlias = Mapping[str, Any]
 Key: TypeAlias = tuple[str, str]

@@ -10,6 +10,7 @@ import string
 import time
 from typing import TYPE_CHECKING
 
+from proving_ground.annotations import FAULT_ANNOTATION, FAULTY_LABEL
 from proving_ground.kube.errors import ConflictError, WaitTimeoutError
 from proving_ground.kube.references import Object, Reference, conditions
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from proving_ground.kube.cluster import Cluster
 
 RUN_ID_LABEL = "proving.ground/run-id"
-FAULT_ANNOTATION = "proving.ground/fault"
-FAULTY_LABEL = "proving.ground/faulty"
-"""On namespaces with a fault, since admission can select namespaces by labels only."""
 REMOVAL_SECONDS = 60.0
 _LETTERS = string.ascii_lowercase + string.digits
 _NAME_ATTEMPTS = 5

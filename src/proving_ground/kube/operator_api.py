@@ -50,14 +50,16 @@ def is_ending(error: ApiError) -> bool:
 
 
 def for_kopf(access: Access) -> kopf.ConnectionInfo:
-    """Return how to reach a cluster, for kopf's own requests."""
+    """Return how to reach a cluster, for kopf's own requests; a token that is in a file is read now."""
+    scheme, _, token = written(access).authorization.partition(" ")
     return kopf.ConnectionInfo(
         server=access.server,
         ca_data=access.ca,
         insecure=access.insecure,
         certificate_data=access.certificate,
         private_key_data=access.key,
-        token=access.token,
+        scheme=scheme or None,
+        token=token or None,
     )
 
 

@@ -75,7 +75,7 @@ async def test_crash_while_loading(aim: Aim) -> None:
 @pytest.mark.needs_faults
 async def test_crash_after_running(aim: Aim) -> None:
     """A service that ran and whose container dies is degraded."""
-    annotations = {SIMULATION + "load-seconds": "0.2", SIMULATION + "crash": "after=2"}
+    annotations = {SIMULATION + "load-seconds": "0.2", SIMULATION + "crash": "after=4"}
     await aim.create("model", aim.image(), annotations=annotations)
     await aim.becomes("model", "Running")
     aim.told(await aim.turns("model", "Degraded"), "crash")

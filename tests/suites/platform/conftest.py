@@ -64,7 +64,10 @@ def unschedulable(pod: dict[str, Any]) -> str:
 def pod_template(app: str, gpu: dict[str, int] | None = None, **container: Any) -> dict[str, Any]:
     """Return metadata and spec of a pod; by default a server, as the fleet knows it by its image."""
     limits = {name: str(count) for name, count in (gpu or {}).items()}
+    probe = {"httpGet": {"path": "/health", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 3}
     main = {"name": "main", "image": SERVER, "ports": [{"containerPort": PORT}], "resources": {"limits": limits}}
+    if "image" not in container:
+        main["readinessProbe"] = probe
     return {
         "metadata": {"labels": {"app": app}},
         "spec": {"terminationGracePeriodSeconds": 0, "containers": [{**main, **container}]},

@@ -14,6 +14,7 @@ from proving_ground.autoscaling.mock_access import mocks_in, samples
 from proving_ground.autoscaling.mocks import MockRefusedError, Sample, have_passed, mock_control, rounds
 from proving_ground.contracts.platform import Endpoint
 from proving_ground.errors import InfrastructureError
+from proving_ground.fleet import remembered
 from proving_ground.kube import WaitTimeoutError
 from proving_ground.kube.testing import Answer
 
@@ -245,5 +246,45 @@ def test_a_platform_can_say_that_pods_are_reached_directly(run: Any, check: Any,
             async with mock_control(platform, cluster, check, "ns", make.cadence) as mocks:
                 await mocks.set("target", gpu_cache=5)
         assert fleet.asked == [("GET", "/set", {"gpu_cache": "5"})]
+
+    run(scenario)
+
+
+def test_a_workload_without_pods_is_steered_by_the_pod_of_its_name(run: Any, check: Any, make: Any) -> None:
+    async def scenario(api: MemoryApi, cluster: Cluster) -> None:
+        proxied: list[str] = []
+
+        def answers(_method: str, path: str) -> Answer | None:
+            if "/proxy/" in path:
+                proxied.append(path)
+            return Answer(200, text="ok") if "/proxy/" in path else None
+
+        api.answers = answers
+        api.put(make.deployment())
+        alone = make.pod("target")
+        alone["metadata"]["labels"] = {"app": "another"}
+        api.put(alone)
+        async with mock_control(make.platform(), cluster, check, "ns", make.cadence) as mocks:
+            assert await mocks.set("target", gpu_cache=5) == {"target": "ok"}
+        assert proxied == ["/api/v1/namespaces/ns/pods/target:8000/proxy/set"]
+
+    run(scenario)
+
+
+def test_what_was_set_is_written_down_for_pods_that_come_later(run: Any, check: Any, make: Any) -> None:
+    async def scenario(api: MemoryApi, cluster: Cluster) -> None:
+        api.answers = lambda _m, path: Answer(200, text="ok") if "/proxy/" in path else None
+        api.put(make.deployment())
+        api.put(make.pod("a"))
+        async with mock_control(make.platform(), cluster, check, "ns", make.cadence) as mocks:
+            await mocks.set("target", gpu_cache=5)
+            await mocks.set("target", requests_running=2)
+            await mocks.set_pattern("target", "batch_spike")
+        kept = await cluster.get("v1", "ConfigMap", remembered.CONFIG_MAP, "ns")
+        assert kept is not None
+        values, pattern = remembered.read(kept["data"]["target"])
+        assert dict(values.query) == {"gpu_cache": "5", "requests_running": "2"}
+        assert (pattern.path, pattern.query["mode"]) == ("set_pattern", "batch_spike")
+        assert float(pattern.query["since"]) > 0
 
     run(scenario)

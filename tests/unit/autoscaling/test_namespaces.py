@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proving_ground.annotations import FAULT_ANNOTATION
 from proving_ground.autoscaling.cleanup import MANAGED, OWNER, clean, empty
 from proving_ground.autoscaling.manifests import SUITE_LABEL
 from proving_ground.autoscaling.namespaces import Wish, suite_namespace
 from proving_ground.errors import ConfigurationError
-from proving_ground.kube.namespaces import FAULT_ANNOTATION, RUN_ID_LABEL
+from proving_ground.kube.namespaces import RUN_ID_LABEL
 
 if TYPE_CHECKING:
     from proving_ground.kube import Cluster

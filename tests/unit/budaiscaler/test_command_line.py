@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from proving_ground.budaiscaler.__main__ import address, kubeconfig, main, parser, settings_of
+from proving_ground.budaiscaler.__main__ import access_of, address, main, parser, settings_of
 from proving_ground.errors import ConfigurationError
+
+KUBECONFIG = """
+current-context: it
+contexts: [{name: it, context: {cluster: it, user: it}}]
+clusters: [{name: it, cluster: {server: "http://NAME"}}]
+users: [{name: it, user: {}}]
+"""
 
 
 @pytest.mark.parametrize(
@@ -54,11 +61,14 @@ def test_numbers_that_make_no_sense_are_refused(flag: str) -> None:
         settings_of(parser().parse_args([flag]), 0.0)
 
 
-def test_the_kubeconfig_is_the_one_given_or_that_of_the_environment() -> None:
-    assert kubeconfig(Path("a"), {"KUBECONFIG": "b"}) == Path("a")
-    assert kubeconfig(None, {"KUBECONFIG": "b"}) == Path("b")
+def test_the_kubeconfig_is_the_one_given_or_that_of_the_environment(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(KUBECONFIG.replace("NAME", name))
+    environment = {"KUBECONFIG": str(tmp_path / "b"), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    assert access_of(tmp_path / "a", environment).server == "http://a"
+    assert access_of(None, environment).server == "http://b"
     with pytest.raises(ConfigurationError, match="KUBECONFIG"):
-        kubeconfig(None, {})
+        access_of(None, {})
 
 
 def test_a_kubeconfig_that_is_not_there_ends_it_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
