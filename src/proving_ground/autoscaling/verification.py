@@ -8,12 +8,14 @@ import datetime as dt
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from proving_ground.autoscaling import manifests, objects
 from proving_ground.autoscaling.cadence import CAPABILITY, CLOCK_ANNOTATION, SYSTEM, Cadence, Clock, at
 from proving_ground.autoscaling.namespaces import Wish
 from proving_ground.autoscaling.scalers import Scalers, condition_of
 from proving_ground.autoscaling.watching import Seen, watched
-from proving_ground.kube import ApiError, Reference, summarise
+from proving_ground.kube import ApiError, Reference, WaitTimeoutError, summarise
 from proving_ground.load import LoadPlan, run_load
 
 if TYPE_CHECKING:
@@ -296,6 +298,7 @@ class Autoscaling:
     async def load(self, name: str, *, concurrency: int) -> AsyncIterator[None]:
         """Send requests to a simulator while the context lasts; bounded in time and number."""
         address = await self._service(name)
+        await self._answering(f"http://{address}:8000/health")
         plan = LoadPlan(
             url=f"http://{address}:8000",
             concurrency=concurrency,
@@ -312,6 +315,25 @@ class Autoscaling:
         if found is None:
             raise AssertionError(f"there is no Service {self.namespace}/{name}")
         return str(found["spec"]["clusterIP"])
+
+    async def _answering(self, url: str) -> None:
+        """Wait until a Service answers: each node hears of its pods some moments after the API server."""
+        limit = self.check.settings.cut(SCALE_SECONDS)
+        last = "nothing"
+        try:
+            async with asyncio.timeout(limit), httpx.AsyncClient(trust_env=False, timeout=5) as client:
+                while True:
+                    try:
+                        answer = await client.get(url)
+                    except httpx.HTTPError as error:
+                        last = type(error).__name__
+                    else:
+                        if answer.is_success:
+                            return
+                        last = f"status {answer.status_code}"
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise WaitTimeoutError(f"{url} does not answer within {limit:g} s, last {last}") from None
 
     # Judging what was seen
 
