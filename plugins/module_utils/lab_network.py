@@ -104,7 +104,7 @@ def create(podman: Podman, run_id: str, number: int, labels: dict[str, str]) -> 
     reason = ""
     for candidate in [number] if number else range(FIRST, LAST + 1):
         if route := routed_elsewhere(candidate, routes):
-            reason = f"10.{candidate}.0.0/16 overlaps with the machine's route to {route}"
+            reason = f"this machine has a route to {route} already"
             continue
         subnet = f"--subnet=10.{candidate}.0.0/24"
         # Internal: hosts reach each other and this machine, nothing beyond, and this machine forwards nothing.
@@ -114,5 +114,7 @@ def create(podman: Podman, run_id: str, number: int, labels: dict[str, str]) -> 
         reason = made.stderr.decode(errors="replace").strip().splitlines()[-1]
         if _TAKEN not in reason and "used" not in reason:
             break
-    wanted = f"10.{number}.0.0/16 (lab_hosts_number)" if number else f"no network of 10.{FIRST} to 10.{LAST}"
-    raise PodmanError(f"{wanted} cannot be had for lab hosts: {reason}")
+    if number:
+        advice = "set lab_hosts_number to another one, or to 0 for the first that is free"
+        raise PodmanError(f"10.{number}.0.0/16 (lab_hosts_number) cannot be had for lab hosts: {reason}; {advice}")
+    raise PodmanError(f"no network of 10.{FIRST}.0.0/16 to 10.{LAST}.0.0/16 can be had for lab hosts: {reason}")

@@ -10,7 +10,8 @@ module: lab_hosts
 short_description: Have systemd hosts as containers of podman, reached over SSH
 description:
   - Makes, or removes, the hosts of one run with a network of their own, an SSH key, and a host key for each that is
-    known before the host starts. Hosts that stopped are started, those that are gone are made again.
+    known before the host starts. Hosts that stopped are started, those that do not answer are restarted, and those
+    that are gone are made again.
   - Hosts get the capabilities that are listed, and a kernel whose settings they cannot write except those of their
     own network. They are not privileged.
   - Writes I(directory)/network.json, ssh_config, known_hosts, id_ed25519, and an inventory.
@@ -99,6 +100,9 @@ ssh_config:
 """
 
 import concurrent.futures
+import contextlib
+import ctypes
+import hashlib
 import io
 import json
 import os
@@ -115,6 +119,24 @@ from ansible_collections.proving.ground.plugins.module_utils import lab_network
 from ansible_collections.proving.ground.plugins.module_utils.podman import Podman, PodmanError
 
 _KEY = "id_ed25519"
+# Only root has lab hosts.
+_SOCKETS = pathlib.Path("/run/proving-ground")
+# Instances of inotify that systemd, dbus, containerd and a kubelet have, counted on a host of a cluster.
+_WATCHES = 12
+# With control groups of version 1 podman mounts the machine's own hierarchy of systemd over that of the container. All
+# hosts would share it, and one that is shut down removes the groups of the others, whose kubelets then never start
+# again. What lies below is the host's own.
+_FIRST = (
+    "/bin/sh",
+    "-c",
+    """at=/sys/fs/cgroup/systemd
+if [ "$(grep -c " $at " /proc/self/mountinfo)" -gt 1 ]; then
+    umount "$at/release_agent"
+    umount "$at" && mount -o remount,bind,rw "$at"
+fi
+exec /sbin/init
+""",
+)
 
 
 def container_name(run_id: str, host: str) -> str:
@@ -154,6 +176,14 @@ def make_key(path: pathlib.Path, comment: str) -> bool:
     return True
 
 
+def sockets_of(directory: pathlib.Path) -> pathlib.Path:
+    """Return where ssh keeps connections open: the path of a socket may have 107 characters, so not in the directory.
+
+    Source: sun_path of unix(7); ssh adds 17 characters while it makes one.
+    """
+    return _SOCKETS / hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+
+
 def ssh_config(directory: pathlib.Path, addresses: dict[str, str]) -> str:
     """Return a configuration for ssh that knows each host by its name and by its address, and nothing else."""
     lines = ["# Made by the role lab_hosts. Everything about these hosts is here; nothing of the user's own is read."]
@@ -169,8 +199,7 @@ def ssh_config(directory: pathlib.Path, addresses: dict[str, str]) -> str:
         "  StrictHostKeyChecking yes",
         "  ConnectTimeout 10",
         "  ControlMaster auto",
-        # Short: the path of a socket may have 107 characters.
-        f"  ControlPath {directory}/%C",
+        f"  ControlPath {sockets_of(directory)}/%C",
         "  ControlPersist 60",
         "  LogLevel ERROR",
     ]
@@ -196,6 +225,35 @@ def hosts_file(addresses: dict[str, str]) -> str:
     """Return the file hosts(5) of each host."""
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     return "\n".join([*lines, *(f"{address} {host}" for host, address in addresses.items())]) + "\n"
+
+
+def answers(address: str) -> bool:
+    """Tell whether sshd answers at an address."""
+    try:
+        with socket.create_connection((address, 22), timeout=2) as stream:
+            stream.settimeout(5)
+            return stream.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def why_hosts_end() -> str:
+    """Return the reason that is to be seen: systemd does not begin without instances of inotify(7)."""
+    taken = []
+    try:
+        with contextlib.suppress(OSError):
+            libc = ctypes.CDLL(None, use_errno=True)
+            while len(taken) < _WATCHES and (instance := libc.inotify_init1(os.O_CLOEXEC)) >= 0:
+                taken.append(instance)
+    finally:
+        for instance in taken:
+            os.close(instance)
+    if len(taken) < _WATCHES:
+        return (
+            f"this machine has {len(taken)} instances of inotify left, and a host needs {_WATCHES}: remove other hosts "
+            f"and containers with systemd, or raise fs.inotify.max_user_instances on the machine"
+        )
+    return "podman start --attach shows what it says"
 
 
 def files_of(directory: pathlib.Path, host: str, addresses: dict[str, str]) -> bytes:
@@ -243,18 +301,25 @@ class Hosts:
         number = lab_network.existing(self._podman, self._run_id)
         there = self.containers()
         names = {host: container_name(self._run_id, host) for host in wanted}
-        up = {host for host, name in names.items() if there.get(name, {}).get("State") == "running"}
+        running = {host for host, name in names.items() if there.get(name, {}).get("State") == "running"}
+        addresses = lab_network.facts(number or 0, wanted)["hosts"]
+        up = {host for host in running if answers(addresses[host])}
         changed = number is None or len(up) < len(wanted)
         if check:
             network = lab_network.facts(number or self._given["number"] or lab_network.FIRST, wanted)
             return {"changed": changed, "network": network, "ssh_config": str(self._directory / "ssh_config")}
+        if there and not (self._directory / _KEY).is_file():
+            # The key to them is lost: nobody gets in.
+            self._podman.run("rm", "--force", "--volumes", "--time=0", *there)
+            there, up = {}, set()
         if number is None:
             number = lab_network.create(self._podman, self._run_id, self._given["number"], self._given["labels"])
         network = lab_network.facts(number, wanted)
         changed |= self._tell(network)
         down = [host for host in wanted if host not in up]
         with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, len(down))) as pool:
-            list(pool.map(lambda host: self._bring_up(host, network, made=names[host] in there), down))
+            states = {host: there.get(names[host], {}).get("State", "") for host in down}
+            list(pool.map(lambda host: self._bring_up(host, network, states[host]), down))
         return {"changed": changed, "network": network, "ssh_config": str(self._directory / "ssh_config")}
 
     def _tell(self, network: dict[str, Any]) -> bool:
@@ -266,6 +331,7 @@ class Hosts:
             changed |= make_key(key, host)
             known.append(f"{host} {' '.join(key.with_suffix('.pub').read_text().split()[:2])}\n")
         config = self._directory / "ssh_config"
+        sockets_of(self._directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         changed |= write_private(self._directory / "known_hosts", "".join(known))
         changed |= write_private(config, ssh_config(self._directory, network["hosts"]))
         changed |= write_private(self._directory / "network.json", json.dumps(network, indent=2) + "\n")
@@ -274,12 +340,21 @@ class Hosts:
             changed |= write_private(pathlib.Path(self._given["inventory_file"]), text)
         return changed
 
-    def _bring_up(self, host: str, network: dict[str, Any], *, made: bool) -> None:
+    def _bring_up(self, host: str, network: dict[str, Any], state: str) -> None:
+        """Make a host, or start it again; its keys are put there anew, for who made it may have been interrupted.
+
+        Args:
+            host: Name of the host.
+            network: Networks and addresses.
+            state: What podman says of its container; empty if there is none.
+        """
         name = container_name(self._run_id, host)
-        if not made:
+        if not state:
             self._podman.run(*self._creation(name, host, network))
-            self._podman.run("cp", "-", f"{name}:/", stdin=files_of(self._directory, host, network["hosts"]))
-        self._podman.run("start", name)
+        else:
+            self._close_connection(host)
+        self._podman.run("cp", "-", f"{name}:/", stdin=files_of(self._directory, host, network["hosts"]))
+        self._podman.run(*(["restart", "--time=5"] if state == "running" else ["start"]), name)
         self._await(host, name, network["hosts"][host])
 
     def _creation(self, name: str, host: str, network: dict[str, Any]) -> list[str]:
@@ -305,7 +380,7 @@ class Hosts:
             "--log-driver=none",
             *(f"--volume={path}" for path in given["volumes"]),
             str(given["image"]),
-            "/sbin/init",
+            *_FIRST,
         ]
 
     def _await(self, host: str, name: str, address: str) -> None:
@@ -314,14 +389,14 @@ class Hosts:
         Raises:
             PodmanError: It does not in time; the message says what the host's systemd says.
         """
+        look = time.monotonic() + 1
         while time.monotonic() < self._until:
-            try:
-                with socket.create_connection((address, 22), timeout=2) as stream:
-                    stream.settimeout(5)
-                    if stream.recv(4) == b"SSH-":
-                        return
-            except OSError:
-                pass
+            if time.monotonic() > look:
+                look += 2
+                if self._podman.attempt("inspect", "--format={{.State.Running}}", name).stdout.strip() == b"false":
+                    raise PodmanError(f"host {host} ended as soon as it began; {why_hosts_end()}")
+            if answers(address):
+                return
             time.sleep(0.05)
         state = self._podman.attempt("exec", name, "systemctl", "is-system-running").stdout.decode().strip()
         failed = self._podman.attempt("exec", name, "systemctl", "--failed", "--plain", "--no-legend").stdout.decode()
@@ -333,12 +408,10 @@ class Hosts:
 
     def remove(self, *, check: bool) -> dict[str, Any]:
         """Remove containers with their volumes, the network, and the files; return the module's result."""
-        there = self.containers() if shutil.which("podman") else {}
-        networks = (
-            self._podman.listed("network", f"{lab_network.LABEL}={self._run_id}")
-            if there or shutil.which("podman")
-            else []
-        )
+        # Nobody else can have made any, and podman would fail for some.
+        possible = os.geteuid() == 0 and shutil.which("podman") is not None
+        there = self.containers() if possible else {}
+        networks = self._podman.listed("network", f"{lab_network.LABEL}={self._run_id}") if possible else []
         inventory_file = self._given["inventory_file"]
         changed = bool(there or networks) or self._directory.exists()
         if check:
@@ -348,20 +421,25 @@ class Hosts:
             self._podman.run("rm", "--force", "--volumes", "--time=0", *there)
         for network in networks:
             self._podman.run("network", "rm", "--force", str(network["name"]))
-        shutil.rmtree(self._directory, ignore_errors=True)
+        for path in (self._directory, sockets_of(self._directory)):
+            shutil.rmtree(path, ignore_errors=True)
         if inventory_file:
             pathlib.Path(inventory_file).unlink(missing_ok=True)
         return {"changed": changed}
 
     def _close_connections(self) -> None:
         """End the ssh processes that keep connections open for those that come after."""
-        config = self._directory / "ssh_config"
         try:
             hosts = json.loads((self._directory / "network.json").read_text())["hosts"]
         except (OSError, ValueError, KeyError):
             return
         for host in hosts:
-            command = ["ssh", "-F", str(config), "-O", "exit", host]
+            self._close_connection(host)
+
+    def _close_connection(self, host: str) -> None:
+        """End the ssh process that keeps a connection to one host: it would not notice that the host began anew."""
+        command = ["ssh", "-F", str(self._directory / "ssh_config"), "-O", "exit", host]
+        with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(command, capture_output=True, check=False, timeout=10, stdin=subprocess.DEVNULL)
 
 

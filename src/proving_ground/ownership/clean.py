@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from proving_ground.errors import ConfigurationError, ProvingGroundError
 from proving_ground.ownership.processes import end, tagged
 from proving_ground.ownership.state import RunState, all_runs
-from proving_ground.pipeline.phases import PhaseContext, run_phase
+from proving_ground.pipeline.phases import PhaseContext, end_phases, run_phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +115,7 @@ def clean(runs: Sequence[str] = (), *, kept_too: bool = False, dry_run: bool = F
             count = len(tagged(state.run_id, state.directory))
             result.removed.append(f"{state.run_id}: {count} processes, {state.directory}")
             continue
+        end_phases(state.directory)
         problems = remove_run(state)
         result.problems += problems
         if not problems:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from proving_ground.ownership.processes import PHASE_TAG, carrying, end, tags
+from proving_ground.pipeline.failed_task import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,25 +90,8 @@ class _Events:
             # The last failure of the host that failed first: a rescue fails again, with the better words.
             if self._first_host in {None, host}:
                 self._first_host = host
-                self.cause, self.detail = _describe(data, unreachable=kind.endswith("unreachable"))
+                self.cause, self.detail = describe(data, unreachable=kind.endswith("unreachable"))
         return True
-
-
-def _describe(data: dict[str, Any], *, unreachable: bool) -> tuple[str, str]:
-    result = data.get("res") or {}
-    message = str(result.get("msg") or result.get("stderr") or result.get("reason") or "no message").strip()
-    if message.startswith("One or more items failed") and result.get("results"):
-        failed = [item for item in result["results"] if isinstance(item, dict) and item.get("failed")]
-        message = str(failed[0].get("msg", message)) if failed else message
-    task = data.get("task", "")
-    host = data.get("host", "")
-    where = f"{host}: " if host not in {"", "localhost"} else ""
-    first = "unreachable: " if unreachable else ""
-    lines = message.splitlines()
-    # A line that announces others says nothing by itself.
-    told = lines[:2] if lines and lines[0].rstrip().endswith(":") else lines[:1]
-    summary = " ".join(" ".join(told).split())
-    return f"{where}{first}{summary} (task: {task})", message[:_MESSAGE_LIMIT]
 
 
 def collections_path(state: Path, root: Path) -> Path:
@@ -221,6 +205,16 @@ def _started_by(mark: dict[str, str], state: Path) -> list[ProcessId]:
     """Return what a phase started and nobody else looks after; suites and other phases of the run are not its own."""
     is_daemon = _daemons(state)
     return [process for process in carrying(mark) if not is_daemon(process.pid)]
+
+
+def end_phases(state: Path) -> None:
+    """End what the phases of a run go on with whose own process is gone, or they would make what is being removed.
+
+    Args:
+        state: Private state directory of the run.
+    """
+    for private in (state / "runner").glob("*"):
+        end(_started_by({PHASE_TAG: str(private)}, state))
 
 
 def _parent(pid: int) -> int:

@@ -25,7 +25,9 @@ def test_every_block_but_commands_shows_a_file() -> None:
 
 
 def test_every_file_of_the_examples_is_linked() -> None:
-    linked = {(GUIDE.parent / link).resolve() for link in re.findall(r"\]\((examples/[^)#]+)\)", TEXT)}
+    texts = [page.read_text(encoding="utf-8") for page in GUIDE.parent.glob("*.md")]
+    links = [link for text in texts for link in re.findall(r"\]\((examples/[^)#]+)\)", text)]
+    linked = {(GUIDE.parent / link).resolve() for link in links}
     assert [str(path) for path in FILES if path.resolve() not in linked] == []
 
 
