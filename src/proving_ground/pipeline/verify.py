@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.05
 # A suite's clean-up after an interrupt: namespaces take about six seconds to go.
-_CLEANUP_LIMIT = 45.0
+_CLEANUP_LIMIT = 90.0
 _CLEANUP_PATIENCE = 60.0
 # Where a cluster is lost there is nothing to clean up in it.
 _LOST_PATIENCE = 20.0
