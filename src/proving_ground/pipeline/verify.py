@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from proving_ground.pipeline.timeline import Timeline
 
 _POLL = 0.05
-# A suite's clean-up after an interrupt: namespaces take about six seconds to go.
+# A suite's clean-up: namespaces take about six seconds to go, with real pods on a busy machine up to a minute.
 _CLEANUP_LIMIT = 90.0
-_CLEANUP_PATIENCE = 60.0
+_CLEANUP_PATIENCE = 105.0
 # Where a cluster is lost there is nothing to clean up in it.
 _LOST_PATIENCE = 20.0
 _GROUP_PATIENCE = 5.0
