@@ -38,7 +38,10 @@ INTERRUPTED = 130
 INTERRUPTIONS: list[int] = []
 """Signals that programs were handed; nothing further is started then."""
 OWN_SESSIONS = ("tests", "lint", "molecule", "prove", "docs", "benchmark", "build")
-TEST_PARTS = ("lint", "unit", "integration", "molecule", "pre_merge")
+TEST_PARTS = ("lint", "unit", "integration", "molecule", "pre_merge", "lab")
+MOLECULE = ("molecule", "-c", "molecule/config.yml")
+LAB_HOSTS = "default"
+"""The scenario that creates and removes the hosts of others, as molecule would have it named."""
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "none"
@@ -131,10 +134,19 @@ def _locked(path: Path) -> Iterator[None]:
 # -- running ---------------------------------------------------------------------------------------------------------
 
 
-def run(session: nox.Session, env: dict[str, str], *command: str) -> int:
+def run(
+    session: nox.Session, env: dict[str, str], *command: str, group: bool = False, interruptible: bool = True
+) -> int:
     """Run a program of the environment to its end, whatever that takes, and return its exit code.
 
     An interruption is handed to the program, which cleans up behind itself; ``session.run`` would kill it.
+
+    Args:
+        session: The session that runs it.
+        env: Variables beside those of this process.
+        command: The program and its arguments.
+        group: An interruption is for the programs that it started, too; none of them outlives it.
+        interruptible: Otherwise it goes on to its end, and nothing else is started after it.
     """
     session.log(" ".join(command))
     found = shutil.which(command[0], path=env["PATH"]) or command[0]
@@ -143,15 +155,30 @@ def run(session: nox.Session, env: dict[str, str], *command: str) -> int:
     def hand_on(number: int, _frame: FrameType | None) -> None:
         INTERRUPTIONS.append(number)
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(number)
+            if group:
+                os.killpg(process.pid, number)
+            elif interruptible:
+                process.send_signal(number)
 
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         code = process.wait()
+        if group and INTERRUPTIONS:
+            _end_group(process.pid)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return 128 - code if code < 0 else code
+
+
+def _end_group(group: int, seconds: float = 15.0) -> None:
+    """Wait until all processes of a group have ended; kill what has not in time."""
+    with contextlib.suppress(ProcessLookupError):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)
 
 
 def leave(code: int) -> None:
@@ -263,7 +290,9 @@ for _stage in STAGES:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """Test the project: lint, unit, integration, molecule and a run of the stage pre_merge.
+    """Test the project: lint, unit, integration, molecule, and a run of the stage pre_merge on sim and on lab.
+
+    What needs lab hosts is not run, and counted so, on a machine that cannot have them (no root).
 
     Name parts to run only these: nox -s tests -- unit integration. Further arguments of pytest stand after
     a second "--": nox -s tests -- unit -- -k cache. The last line counts what passed and failed.
@@ -286,8 +315,9 @@ def tests(session: nox.Session) -> None:
     failed = [part for part, tally in tallies.items() if tally.code]
     if failed:
         sys.stdout.write(f"failed: {', '.join(failed)}\n")
-    counts = [sum(getattr(tally, field) for tally in tallies.values()) for field in ("passed", "failed")]
-    sys.stdout.write(f"{counts[0]} passed, {counts[1]} failed\n")
+    counts = {field: sum(getattr(tally, field) for tally in tallies.values()) for field in Tally._fields[1:]}
+    not_run = f", {counts['not_run']} not run" if counts["not_run"] else ""
+    sys.stdout.write(f"{counts['passed']} passed, {counts['failed']} failed{not_run}\n")
     leave(INTERRUPTED if INTERRUPTIONS else next((tally.code for tally in tallies.values() if tally.code), 0))
 
 
@@ -297,11 +327,15 @@ def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
 
 
 class Tally(NamedTuple):
-    """What a part of the tests came to: its exit code, and how many tests, linters or scenarios passed and failed."""
+    """What a part of the tests came to: its exit code, and how many tests, linters or scenarios passed and failed.
+
+    What could not be run on this machine is neither.
+    """
 
     code: int
     passed: int
     failed: int
+    not_run: int = 0
 
     @classmethod
     def of(cls, codes: list[int]) -> Tally:
@@ -314,9 +348,14 @@ def _test_part(session: nox.Session, env: dict[str, str], part: str, further: li
     if part == "lint":
         return Tally.of(_lint(session, env))
     if part == "molecule":
-        return Tally.of(_molecule(session, env, []))
+        return _molecule(session, env, [])
     if part == "pre_merge":
         return Tally.of([run(session, env, "python", "-m", "proving_ground", "run", "pre_merge")])
+    if part == "lab":
+        if missing := missing_for_lab_hosts():
+            session.warn(f"not run, for lab hosts need {missing} on this machine: pre_merge on lab")
+            return Tally(0, 0, 0, not_run=1)
+        return Tally.of([run(session, env, "python", "-m", "proving_ground", "run", "pre_merge", "--inventory", "lab")])
     report = NOX / f"tests-{part}.xml"
     report.unlink(missing_ok=True)
     code = run(session, env, "python", "-m", "pytest", f"tests/{part}", "--color=no", f"--junit-xml={report}", *further)
@@ -360,20 +399,113 @@ def _lint(session: nox.Session, env: dict[str, str], only: set[str] | None = Non
 
 @nox.session(venv_backend="none")
 def molecule(session: nox.Session) -> None:
-    """Run molecule's scenarios of the roles, with idempotence. Name scenarios to run only these."""
+    """Run molecule's scenarios of the roles, with idempotence. Name roles or scenarios to run only these.
+
+    Those on lab hosts need root; where that or something else is missing, the others are run, and it is said.
+    """
     refuse_two_stages(session)
-    leave(Tally.of(_molecule(session, ensure_environment(session), session.posargs)).code)
+    tally = _molecule(session, ensure_environment(session), session.posargs)
+    leave(INTERRUPTED if INTERRUPTIONS else tally.code)
 
 
-def _molecule(session: nox.Session, env: dict[str, str], scenarios: list[str]) -> list[int]:
-    names = scenarios or sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-    codes = []
+class Scenario(NamedTuple):
+    """What a molecule.yml says of its scenario: whether it is on lab hosts, and the roles that it is for."""
+
+    on_hosts: bool
+    roles: list[str]
+
+
+def read_scenarios(folder: Path) -> dict[str, Scenario]:
+    """Return molecule's scenarios by name.
+
+    Those on lab hosts have a line ``shared_state: true`` in their molecule.yml; the scenario ``default`` makes these
+    hosts, and is none by itself. A scenario is for the role of its name, or those of its lines ``# covers:``.
+    """
+    found = {}
+    for file in sorted(folder.glob("*/molecule.yml")):
+        text = file.read_text(encoding="utf-8")
+        covers = re.findall(r"^# covers: *(.+?),?\s*$", text, re.MULTILINE)
+        roles = [role for line in covers for role in re.split(r",\s*", line)]
+        found[file.parent.name] = Scenario(
+            bool(re.search(r"^shared_state: *true\b", text, re.MULTILINE)), roles or [file.parent.name]
+        )
+    found.pop(LAB_HOSTS, None)
+    return found
+
+
+def scenarios_of(wanted: list[str], known: dict[str, Scenario]) -> list[str]:
+    """Return the scenarios that roles or scenarios name, each once; all where none is named.
+
+    Raises:
+        KeyError: Something is named that is neither.
+    """
+    found: dict[str, None] = {}
+    for word in wanted or known:
+        named = [name for name, scenario in known.items() if word == name or word in scenario.roles]
+        if not named:
+            raise KeyError(word)
+        found.update(dict.fromkeys(named))
+    return list(found)
+
+
+def missing_for_lab_hosts() -> str:
+    """Say what this machine lacks for lab hosts, or nothing; the role lab_hosts looks closer."""
+    if os.geteuid():
+        return "root"
+    command = ["unshare", "--mount", "--pid", "--fork", "true"]
+    if not shutil.which("unshare") or subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
+        return "namespaces"
+    return "" if shutil.which("podman") or shutil.which("apt-get") else "podman"
+
+
+def _molecule(session: nox.Session, env: dict[str, str], wanted: list[str]) -> Tally:
+    """Run scenarios: first those that this machine has everything for, then those on lab hosts."""
+    known = read_scenarios(ROOT / "molecule")
+    try:
+        names = scenarios_of(wanted, known)
+    except KeyError as error:
+        session.warn(f"unknown scenario {error}: expected {', '.join(known)}, or a role that one of them is for")
+        sys.exit(CONFIGURATION)
+    here = [name for name in names if not known[name].on_hosts]
+    on_hosts = [name for name in names if known[name].on_hosts]
+    missing = missing_for_lab_hosts() if on_hosts else ""
+    if missing:
+        session.warn(f"not run, for lab hosts need {missing} on this machine: {', '.join(on_hosts)}")
+        if wanted:
+            sys.exit(CONFIGURATION)
+    codes: list[int] = []
     with _locked(NOX / "molecule.lock"):  # molecule has one directory for each scenario, whoever runs it
-        for name in names:
-            command = ["molecule", "-c", "molecule/config.yml", "test", "--scenario-name", name]
-            codes.append(run(session, env, *command))
+        for name in here:
             if INTERRUPTIONS:
                 break
+            codes.append(run(session, env, *MOLECULE, "test", "--scenario-name", name, group=True))
+            if INTERRUPTIONS:
+                run(session, env, *MOLECULE, "destroy", "--scenario-name", name, interruptible=False)
+        if on_hosts and not missing and not INTERRUPTIONS:
+            codes += _molecule_on_hosts(session, env, on_hosts)
+    return Tally.of(codes)._replace(not_run=len(on_hosts) if missing else 0)
+
+
+def _molecule_on_hosts(session: nox.Session, env: dict[str, str], names: list[str]) -> list[int]:
+    """Run scenarios on hosts that the first of them creates; remove the hosts, whatever happens."""
+    lab = [*MOLECULE, "-c", "molecule/lab.yml"]
+    codes: list[int] = []
+
+    def destroy() -> None:
+        code = run(session, env, *lab, "destroy", "--scenario-name", LAB_HOSTS, interruptible=False)
+        codes.extend([code] if code else [])
+
+    # What a call that was killed has left would be taken for hosts as they should be.
+    destroy()
+    try:
+        for name in names:
+            if INTERRUPTIONS:
+                break
+            codes.append(run(session, env, *lab, "test", "--destroy", "never", "--scenario-name", name, group=True))
+            if codes[-1] and name != names[-1] and not INTERRUPTIONS:
+                destroy()  # the next is to find hosts as they should be
+    finally:
+        destroy()
     return codes
 
 

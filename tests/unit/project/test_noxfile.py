@@ -117,6 +117,9 @@ class Session:
     def log(self, line: str) -> None:
         self.said.append(line)
 
+    def warn(self, line: str) -> None:
+        self.said.append(line)
+
     def error(self, line: str) -> None:
         raise RuntimeError(line)
 
@@ -178,3 +181,161 @@ def test_ci_calls_the_test_command_of_the_readme() -> None:
     assert os.stat(script).st_mode & stat.S_IXUSR
     assert "exec ./nox -s tests" in script.read_text()
     assert "./nox -s tests" in (ROOT / "README.md").read_text()
+
+
+class Molecule:
+    """Takes what molecule is told, in place of it: one word of what it does, and of which scenario."""
+
+    def __init__(self, noxfile: ModuleType) -> None:
+        self.noxfile = noxfile
+        self.done: list[str] = []
+        self.codes: dict[str, int] = {}
+        self.interrupted_by = ""
+
+    def __call__(self, _session: object, _env: object, *command: str, **_options: bool) -> int:
+        on_hosts = "molecule/lab.yml" in command
+        what = f"{'test' if 'test' in command else 'destroy'} {command[-1]}{' on hosts' if on_hosts else ''}"
+        self.done.append(what)
+        if what == self.interrupted_by:
+            self.noxfile.INTERRUPTIONS.append(2)
+        return self.codes.get(what, 0)
+
+
+@pytest.fixture
+def scenarios(noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Molecule:
+    """Two scenarios on this machine, two on hosts, of which one is for several roles; what they need is there."""
+    texts = {
+        "alone": "---\n# On this machine.\n",
+        "by_itself": "---\nscenario: {name: by_itself}\n",
+        "default": "---\nshared_state: true\n",
+        "many": "---\n# covers: first, second,\n# covers: third\nshared_state: true\n",
+        "one": "---\nshared_state: true  # on hosts\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / "molecule" / name).mkdir(parents=True)
+        (tmp_path / "molecule" / name / "molecule.yml").write_text(text)
+    (tmp_path / "molecule" / "inventory").mkdir()
+    molecule = Molecule(noxfile)
+    monkeypatch.setattr(noxfile, "ROOT", tmp_path)
+    monkeypatch.setattr(noxfile, "NOX", tmp_path)
+    monkeypatch.setattr(noxfile, "INTERRUPTIONS", [])
+    monkeypatch.setattr(noxfile, "run", molecule)
+    monkeypatch.setattr(noxfile, "missing_for_lab_hosts", lambda: "")
+    return molecule
+
+
+REMOVED = "destroy default on hosts"
+
+
+def test_scenarios_on_hosts_run_after_the_others_and_their_hosts_are_removed(
+    noxfile: ModuleType, scenarios: Molecule
+) -> None:
+    tally = noxfile._molecule(Session(), {}, [])
+    on_hosts = ["test many on hosts", "test one on hosts"]
+    assert scenarios.done == ["test alone", "test by_itself", REMOVED, *on_hosts, REMOVED]
+    assert tally == noxfile.Tally(0, 4, 0)
+
+
+@pytest.mark.parametrize("word", ["many", "second", "third"])
+def test_a_scenario_is_named_by_itself_or_by_a_role_that_it_is_for(
+    noxfile: ModuleType, scenarios: Molecule, word: str
+) -> None:
+    noxfile._molecule(Session(), {}, [word, "many"])
+    assert scenarios.done == [REMOVED, "test many on hosts", REMOVED]
+
+
+@pytest.mark.parametrize("word", ["none", "default", ""])
+def test_a_scenario_that_does_not_exist_is_a_configuration_error(
+    noxfile: ModuleType, scenarios: Molecule, word: str
+) -> None:
+    session = Session()
+    with pytest.raises(SystemExit, match="3"):
+        noxfile._molecule(session, {}, ["alone", word])
+    assert f"unknown scenario {word!r}" in session.said[0]
+    assert scenarios.done == []
+
+
+def test_a_scenario_after_one_that_failed_finds_new_hosts(noxfile: ModuleType, scenarios: Molecule) -> None:
+    scenarios.codes["test many on hosts"] = 2
+    tally = noxfile._molecule(Session(), {}, ["many", "one"])
+    assert scenarios.done == [REMOVED, "test many on hosts", REMOVED, "test one on hosts", REMOVED]
+    assert tally == noxfile.Tally(2, 1, 1)
+
+
+def test_hosts_that_cannot_be_removed_are_a_failure(noxfile: ModuleType, scenarios: Molecule) -> None:
+    scenarios.codes[REMOVED] = 1
+    assert noxfile._molecule(Session(), {}, ["one"]).code == 1
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "expected"),
+    [
+        ("test alone", ["test alone", "destroy alone"]),
+        ("test many on hosts", ["test alone", "test by_itself", REMOVED, "test many on hosts", REMOVED]),
+    ],
+)
+def test_what_an_interrupted_scenario_made_is_removed(
+    noxfile: ModuleType, scenarios: Molecule, interrupted: str, expected: list[str]
+) -> None:
+    scenarios.interrupted_by = interrupted
+    noxfile._molecule(Session(), {}, [])
+    assert scenarios.done == expected
+
+
+def test_scenarios_that_this_machine_cannot_have_hosts_for_are_counted_as_not_run(
+    noxfile: ModuleType, scenarios: Molecule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noxfile, "missing_for_lab_hosts", lambda: "root")
+    session = Session()
+    assert noxfile._molecule(session, {}, []) == noxfile.Tally(0, 2, 0, not_run=2)
+    assert session.said == ["not run, for lab hosts need root on this machine: many, one"]
+    assert scenarios.done == ["test alone", "test by_itself"]
+
+
+def test_a_named_scenario_that_this_machine_cannot_have_hosts_for_is_a_configuration_error(
+    noxfile: ModuleType, scenarios: Molecule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noxfile, "missing_for_lab_hosts", lambda: "namespaces")
+    with pytest.raises(SystemExit, match="3"):
+        noxfile._molecule(Session(), {}, ["alone", "one"])
+    assert scenarios.done == []
+
+
+@pytest.mark.parametrize(
+    ("user", "programs", "makes_namespaces", "expected"),
+    [
+        (1000, ["unshare", "podman"], True, "root"),
+        (0, ["podman"], True, "namespaces"),
+        (0, ["unshare", "podman"], False, "namespaces"),
+        (0, ["unshare"], True, "podman"),
+        (0, ["unshare", "apt-get"], True, ""),
+        (0, ["unshare", "podman"], True, ""),
+    ],
+)
+def test_what_a_machine_lacks_for_hosts_is_said(
+    noxfile: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    user: int,
+    programs: list[str],
+    *,
+    makes_namespaces: bool,
+    expected: str,
+) -> None:
+    ran = subprocess.CompletedProcess([], int(not makes_namespaces))
+    monkeypatch.setattr(noxfile.os, "geteuid", lambda: user)
+    monkeypatch.setattr(noxfile.shutil, "which", lambda name: name if name in programs else None)
+    monkeypatch.setattr(noxfile.subprocess, "run", lambda *_, **__: ran)
+    assert noxfile.missing_for_lab_hosts() == expected
+
+
+def test_nothing_that_a_program_started_outlives_its_interruption(
+    noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # The program ends at once, and leaves one behind that takes its time.
+    left = "trap 'sleep 0.3; echo ended >ended; exit' TERM; touch ready; while :; do sleep 0.01; done"
+    script = f"trap : TERM; ({left}) & while [ ! -e ready ]; do sleep 0.01; done; kill -TERM $PPID; exit 130"
+    monkeypatch.setattr(noxfile, "ROOT", tmp_path)
+    monkeypatch.setattr(noxfile, "INTERRUPTIONS", [])
+    code = noxfile.run(Session(), {"PATH": os.environ["PATH"]}, "sh", "-c", script, group=True)
+    assert code == 130
+    assert (tmp_path / "ended").exists()

@@ -13,6 +13,20 @@ ROOT = Path(__file__).parents[3]
 ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/tasks/main.yml"))
 
 
+# The scenario `default` makes the hosts of others.
+SCENARIOS = sorted(path.parent for path in ROOT.glob("molecule/*/molecule.yml") if path.parent.name != "default")
+
+
+def covered(folder: Path) -> list[str]:
+    """Return the roles that a scenario is for: those of its lines `# covers:`, or that of its name."""
+    lines = re.findall(r"^# covers: (.+)$", (folder / "molecule.yml").read_text(), re.MULTILINE)
+    return [name for line in lines for name in re.findall(r"\w+", line)] or [folder.name]
+
+
+def uses(playbook: Path, role: str) -> bool:
+    return bool(re.search(rf"^\s+name: proving\.ground\.{role}$", playbook.read_text(), re.MULTILINE))
+
+
 def entry_points(role: Path) -> dict[str, Any]:
     file = role / "meta" / "argument_specs.yml"
     return dict(yaml.safe_load(file.read_text())["argument_specs"]) if file.exists() else {}
@@ -72,6 +86,14 @@ class TestRole:
         assert readme.is_file()
         assert [name for name in options(role) if f"`{name}`" not in readme.read_text()] == []
 
-    def test_has_a_molecule_scenario(self, role: Path) -> None:
-        playbooks = [file.read_text() for file in ROOT.glob("molecule/*/*.yml")]
-        assert any(re.search(rf"\bproving\.ground\.{role.name}\b", text) for text in playbooks)
+    def test_has_a_molecule_scenario_that_converges_it_or_cleans_up_with_it(self, role: Path) -> None:
+        folders = [folder for folder in SCENARIOS if role.name in covered(folder)]
+        assert folders != []
+        for folder in folders:
+            playbooks = [file for name in ("converge", "cleanup") if (file := folder / f"{name}.yml").exists()]
+            assert any(uses(file, role.name) for file in playbooks)
+
+
+@pytest.mark.parametrize("folder", SCENARIOS, ids=lambda folder: folder.name)
+def test_a_scenario_is_for_roles_that_there_are(folder: Path) -> None:
+    assert [name for name in covered(folder) if not (ROOT / "roles" / name).is_dir()] == []
