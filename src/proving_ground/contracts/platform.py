@@ -80,4 +80,9 @@ class Platform(Contract):
     endpoints: dict[Name, Endpoint] = {}
     systems: dict[Name, System] = {}
     capabilities: Capabilities = Capabilities()
+    parallel: int = Field(
+        default=0,
+        ge=0,
+        description="Most checks of a suite under way at once, where pods cost more; 0: the suite's own.",
+    )
     clock: Clock

@@ -274,6 +274,7 @@ class StageRun:
                 state=self.state.directory,
                 artifacts=self.artifacts,
                 platform_file=platform_file,
+                most=platform.parallel,
                 options=self.options,
                 stage=self.stage,
                 progress=self.progress,

@@ -113,6 +113,7 @@ class Verifier:
         state: Private state directory of the run.
         artifacts: Artifacts directory of the run.
         platform_file: platform.json.
+        most: Most checks of a suite under way at once that the platform bears; 0: as many as the suite wants.
         options: What was asked.
         stage: The stage.
         progress: Told of checks as they end.
@@ -128,6 +129,7 @@ class Verifier:
         state: Path,
         artifacts: Path,
         platform_file: Path,
+        most: int = 0,
         options: RunOptions,
         stage: Stage,
         progress: Progress,
@@ -139,6 +141,7 @@ class Verifier:
         self._state = state
         self._artifacts = artifacts
         self._platform_file = platform_file
+        self._most = most
         self._options = options
         self._stage = stage
         self._progress = progress
@@ -210,6 +213,10 @@ class Verifier:
             )
         return SuiteProcess(suite=suite, events=events, log=log, process=process, started=time.monotonic())
 
+    def _bearable(self, wanted: int) -> int:
+        """Return how many checks of a suite may be under way at once on this platform."""
+        return min(wanted, self._most) if self._most else wanted
+
     def command(self, suite: FoundSuite, events: Path) -> list[str]:
         """Return the pytest command of a suite."""
         options = self._options
@@ -224,7 +231,7 @@ class Verifier:
             f"--state-dir={self._state}",
             f"--artifacts-dir={self._artifacts}",
             f"--mask={self._state / 'mask.txt'}",
-            f"--parallel={options.parallel or suite.definition.parallel}",
+            f"--parallel={options.parallel or self._bearable(suite.definition.parallel)}",
             f"--engine={options.engine}",
             f"--cleanup-limit={_CLEANUP_LIMIT:g}",
             "-o",
