@@ -12,5 +12,5 @@ from proving_ground.pipeline.verify import Verifier
 @pytest.mark.parametrize(("most", "wanted", "made"), [(0, 16, 16), (6, 16, 6), (6, 4, 4)])
 def test_a_platform_bears_at_most_so_many(most: int, wanted: int, made: int) -> None:
     verifier = cast("Verifier", Verifier.__new__(Verifier))
-    verifier._most = most  # noqa: SLF001
-    assert verifier._bearable(wanted) == made  # noqa: SLF001
+    verifier._most = most
+    assert verifier._bearable(wanted) == made
