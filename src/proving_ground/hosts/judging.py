@@ -76,30 +76,32 @@ def _differs(declared: str, found: str) -> bool:
     return bool(declared) and not fnmatch.fnmatchcase(found, declared)
 
 
+def _declared_or_equal(
+    hosts: Sequence[Judged], what: str, key: str, declared: Callable[[Judged], str], advice: str
+) -> list[str]:
+    """Judge a reading of one line: as declared of each host, else equal across those of which the same is."""
+
+    def found(host: Judged) -> str:
+        return host.reading.text(key).strip()
+
+    wrong = [
+        _line(host.name, what, declared(host), found(host) or "none", advice)
+        for host in hosts
+        if _differs(declared(host), found(host))
+    ]
+    return wrong or list(_unequal(hosts, what, found, declared, advice))
+
+
 def kernel(hosts: Sequence[Judged]) -> list[str]:
     """Kernels are as declared, and equal across hosts."""
     advice = "install that kernel and reboot the host, or declare `kernel` of it"
-    wrong = [
-        _line(host.name, "kernel", host.declared.kernel, host.reading.text("kernel").strip() or "none", advice)
-        for host in hosts
-        if _differs(host.declared.kernel, host.reading.text("kernel").strip())
-    ]
-    return wrong or list(
-        _unequal(hosts, "kernel", lambda h: h.reading.text("kernel").strip(), lambda h: h.declared.kernel, advice)
-    )
+    return _declared_or_equal(hosts, "kernel", "kernel", lambda host: host.declared.kernel, advice)
 
 
 def operating_system(hosts: Sequence[Judged]) -> list[str]:
     """Operating systems are as declared, and equal across hosts."""
     advice = "install that release, or declare `os` of the host"
-    wrong = [
-        _line(host.name, "operating system", host.declared.os, host.reading.text("os").strip() or "none", advice)
-        for host in hosts
-        if _differs(host.declared.os, host.reading.text("os").strip())
-    ]
-    return wrong or list(
-        _unequal(hosts, "operating system", lambda h: h.reading.text("os").strip(), lambda h: h.declared.os, advice)
-    )
+    return _declared_or_equal(hosts, "operating system", "os", lambda host: host.declared.os, advice)
 
 
 def modules(hosts: Sequence[Judged]) -> list[str]:
