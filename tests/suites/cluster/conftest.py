@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PORT = 8080
+PATIENCE = 30.0
+"""Seconds within which every node has to know of a new Service, and every pod be reached."""
 NODES = 6
 """Nodes that get a pod at most: the first of the control plane, and others."""
 API = ("kubernetes.default", "kubernetes.default.svc")
@@ -228,16 +230,17 @@ async def execute(platform: Platform, namespace: str, name: str, *command: str, 
 async def answers(probes: Probes, platform: Platform, settings: Settings) -> dict[str, dict[str, str]]:
     """What each pod finds, by its name and by what it was asked: names it looks up, URLs it asks.
 
-    All is asked at once. An answer that begins with a question mark says what went wrong.
+    All is asked at once, and again while it goes wrong. What begins with a question mark says what went wrong.
     """
     program = (HERE / "pod_client.py").read_text(encoding="utf-8")
     questions = [*probes.names, probes.url, *(pod.url for pod in probes.pods)]
 
     async def ask(pod: Probe) -> dict[str, str]:
-        command = ("python3", "-I", "-c", program, *questions)
+        # Half of the limit: what it asked last may take its time too.
+        command = ("python3", "-I", "-c", program, f"{settings.cut(2 * PATIENCE) / 2:g}", *questions)
         try:
             found: dict[str, str] = json.loads(
-                await execute(platform, probes.namespace, pod.name, *command, seconds=settings.cut(60))
+                await execute(platform, probes.namespace, pod.name, *command, seconds=settings.cut(2 * PATIENCE))
             )
         except (AssertionError, ValueError) as error:
             return dict.fromkeys(questions, f"? it cannot be asked: {error}")

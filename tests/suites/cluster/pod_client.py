@@ -6,9 +6,11 @@ import concurrent.futures
 import json
 import socket
 import sys
+import time
 import urllib.request
 
 SECONDS = 5.0
+PAUSE = 0.2
 
 
 def look_up(name: str) -> str:
@@ -28,7 +30,17 @@ def ask(url: str) -> str:
         return f"? {error}"
 
 
+def found(question: str, until: float) -> str:
+    """Return the answer to a question, asked again until there is one: a node hears of a Service a while later."""
+    while True:
+        answer = ask(question) if "://" in question else look_up(question)
+        if not answer.startswith("?") or time.monotonic() + PAUSE > until:
+            return answer
+        time.sleep(PAUSE)
+
+
+patience, *questions = sys.argv[1:]
+deadline = time.monotonic() + float(patience)
 with concurrent.futures.ThreadPoolExecutor(16) as threads:
-    asked = sys.argv[1:]
-    answers = threads.map(lambda what: ask(what) if "://" in what else look_up(what), asked)
-    json.dump(dict(zip(asked, answers, strict=True)), sys.stdout)
+    answers = threads.map(lambda question: found(question, deadline), questions)
+    json.dump(dict(zip(questions, answers, strict=True)), sys.stdout)
