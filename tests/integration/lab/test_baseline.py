@@ -44,6 +44,7 @@ def test_a_package_archive_that_is_out_of_reach_is_named_with_the_package(cluste
     outcome = cluster.play("w1", "host_baseline", facts=True, host_baseline_extra_packages=["htop"])
     assert outcome.status == "failed"
     assert outcome.cause.startswith("w1: could not install htop: ")
-    assert "deb.debian.org" in outcome.cause
+    # Which of the archives of a host apt names first is a matter of chance.
+    assert ".debian.org" in outcome.cause
     assert "Let the host reach the archives" in outcome.cause
     assert cluster.play("w1", "host_baseline", facts=True).cause == ""
