@@ -49,6 +49,9 @@ class System(Contract):
 
     implementation: Literal["stand_in", "command", "manifests", "chart", "existing"]
     version: str = ""
+    note: str = Field(
+        default="", description="What whoever reads results has to know of it, for example that its weights are random."
+    )
     cadences: dict[str, float] = Field(default={}, description="Seconds between what the system does by itself.")
     parameters: dict[str, object] = Field(
         default={}, description="What the inventory set for this system's suites, for example models_csv."

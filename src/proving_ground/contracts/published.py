@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from proving_ground.contracts.events import EVENT
+from proving_ground.contracts.gates import Gates
 from proving_ground.contracts.platform import Platform
 from proving_ground.contracts.results import Results
 from proving_ground.contracts.run import Run
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from proving_ground.contracts.base import Contract
 
 FILES: dict[str, type[Contract]] = {
+    "gates": Gates,
     "platform": Platform,
     "results": Results,
     "run": Run,

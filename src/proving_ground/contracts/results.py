@@ -130,5 +130,8 @@ class Results(Contract):
     suites: list[SuiteResult] = []
     not_selected: list[Unselected] = []
     suites_left_out: dict[str, str] = Field(default={}, description="Name of a suite that did not run -> why.")
+    notes: dict[str, str] = Field(
+        default={}, description="Name of a system -> what has to be known of it to read these results."
+    )
     phases: list[PhaseResult] = []
     faults: list[FaultResult] = Field(default=[], description="Of a run that proves its suites.")

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from proving_ground.contracts.base import Contract
+from proving_ground.contracts.gates import Gate
 from proving_ground.contracts.platform import Name
 from proving_ground.durations import parse_wait
 
@@ -21,6 +22,7 @@ class Stage(Contract):
     marks: str = Field(default="", description="Pytest mark expression; empty selects every check.")
     budget: str = Field(default="1h", description="Time for everything but destroy, as 90s, 45m, 1h30m.")
     allowed_skips: list[str] = Field(default=[], description="Reason codes of skips that are not errors here.")
+    gates: list[Gate] = Field(default=[], description="What measurements of its runs must hold to; see history.")
     ci: str = Field(default="", description="What starts this stage in CI, for the table in the docs.")
 
     @field_validator("budget")

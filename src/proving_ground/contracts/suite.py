@@ -35,6 +35,9 @@ class ProveSettings(Contract):
     marks: str = Field(
         default="", description="Mark expression of the checks that are proved, for example `not weekly`; empty: all."
     )
+    allowed_skips: list[str] = Field(
+        default=[], description="Reason codes of skips that are no errors; a check that is skipped proves nothing."
+    )
     parameters: dict[str, object] = Field(
         default={}, description="Replaces parameters of the suite's system, for example models_csv."
     )

@@ -31,6 +31,7 @@ from proving_ground.pipeline.stopping import Stopping
 from proving_ground.pipeline.timeline import Timeline
 from proving_ground.pipeline.verdict import Cause, decide
 from proving_ground.pipeline.verify import SuiteProcess, Verifier, check_names, select_suites
+from proving_ground.report.load import load_test_of
 from proving_ground.report.merge import Merged, SuiteLog, merge
 from proving_ground.report.write import write_all
 
@@ -88,6 +89,7 @@ class StageRun:
         self.phases: list[PhaseResult] = []
         self.suites: list[SuiteProcess] = []
         self.left_out: dict[str, str] = {}
+        self.notes: dict[str, str] = {}
         self.cause: Cause | None = None
         self.after: Cause | None = None
         self.secrets: list[str] = []
@@ -181,6 +183,7 @@ class StageRun:
         else:
             platform_file = self.options.platform
         platform = self._platform(platform_file)
+        self.notes = {name: system.note for name, system in platform.systems.items() if system.note}
         write_atomically(self.artifacts / "platform.json", platform.model_dump_json(indent=2))
         self.judge(platform, platform_file)
 
@@ -369,9 +372,11 @@ class StageRun:
                 update={"duration_seconds": round((ended - self.started).total_seconds(), 3)}
             ),
             tests=merged.tests,
+            load_test=load_test_of(merged.tests),
             suites=merged.suites,
             not_selected=merged.not_selected,
             suites_left_out=self.left_out,
+            notes=self.notes,
             phases=self.phases,
             faults=self.faults(),
         )

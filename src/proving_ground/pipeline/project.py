@@ -115,13 +115,21 @@ class Project:
             "no project found: expected stages.yml beside playbooks/", where=str(begin), hint="run it from a checkout"
         )
 
+    def stages(self) -> dict[str, Stage]:
+        """Return the stages by name.
+
+        Raises:
+            ConfigurationError: stages.yml is broken.
+        """
+        return load_yaml(self.root / "stages.yml", Stages).stages
+
     def stage(self, name: str) -> Stage:
         """Return a stage by name.
 
         Raises:
             ConfigurationError: stages.yml has none of that name, or is broken.
         """
-        stages = load_yaml(self.root / "stages.yml", Stages).stages
+        stages = self.stages()
         if name not in stages:
             raise ConfigurationError(f"unknown stage {name!r}", where="stages.yml", hint=nearest(name, stages))
         return stages[name]

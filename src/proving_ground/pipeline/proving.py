@@ -7,9 +7,11 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from proving_ground.contracts.gates import GATES_FILE, RelativeGate, gates_json
 from proving_ground.contracts.results import FaultResult
 from proving_ground.contracts.stages import Stage
 from proving_ground.errors import ExitCode
+from proving_ground.files import write_atomically
 from proving_ground.pipeline.orchestrator import StageRun
 from proving_ground.pipeline.phases import PhaseOutcome
 from proving_ground.pipeline.project import Project
@@ -19,9 +21,10 @@ from proving_ground.prove.passes import Place
 from proving_ground.prove.session import prove, select
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from proving_ground.contracts.gates import Gate
     from proving_ground.contracts.platform import Platform
     from proving_ground.contracts.results import Verdict
     from proving_ground.pipeline.options import RunOptions
@@ -31,6 +34,14 @@ if TYPE_CHECKING:
 
 STAGE = "prove"
 PASSES_FOR_EACH_CPU = 5
+
+
+def limits(stages: Iterable[Stage]) -> list[Gate]:
+    """Return the gates of stages that need no history, each once: they must be able to fail, too."""
+    found: list[Gate] = []
+    for stage in stages:
+        found += [gate for gate in stage.gates if not isinstance(gate, RelativeGate) and gate not in found]
+    return found
 
 
 class ProveRun(StageRun):
@@ -43,8 +54,10 @@ class ProveRun(StageRun):
     """
 
     def __init__(self, options: RunOptions, *, fault: str | None, jobs: int | None) -> None:
-        stage = Stage(description="every check must be able to fail", budget="30m")
-        super().__init__(Project.find(), stage, options)
+        project = Project.find()
+        gates = limits(project.stages().values())
+        stage = Stage(description="every check must be able to fail", budget="30m", gates=gates)
+        super().__init__(project, stage, options)
         self._fault = fault
         self._jobs = jobs or PASSES_FOR_EACH_CPU * (os.cpu_count() or 1)
         self._proofs: Sequence[SuiteProof] = ()
@@ -59,6 +72,7 @@ class ProveRun(StageRun):
             values_files=(self.options.values,) if self.options.values else (),
         )
         suites = select(self.project.suites(), platform, self.options.only)
+        write_atomically(self.state.directory / GATES_FILE, gates_json(self.stage.gates), mode=0o600)
         begun, begin = dt.datetime.now(dt.UTC), time.monotonic()
         try:
             self._proofs, seconds = prove(

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from proving_ground.contracts.events import EVENT, Ended, Finished, Noted, Started
+from proving_ground.contracts.gates import GATES_FILE, gates_json
 from proving_ground.errors import ConfigurationError
+from proving_ground.files import write_atomically
 from proving_ground.ownership.processes import tags
 from proving_ground.pipeline.project import nearest
 
@@ -153,6 +155,7 @@ class Verifier:
 
     def run(self, suites: Sequence[FoundSuite]) -> list[SuiteProcess]:
         """Run the suites to their end, or until the run has to stop or a cluster is lost."""
+        write_atomically(self._state / GATES_FILE, gates_json(self._stage.gates), mode=0o600)
         shared = [suite for suite in suites if not suite.definition.exclusive]
         batches = [shared] if shared else []
         batches += [[suite] for suite in suites if suite.definition.exclusive]

@@ -10,9 +10,10 @@ import pytest
 from proving_ground.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from proving_ground.contracts.platform import Endpoint, Platform
+    from proving_ground.history.fixture import PerformanceHistory
     from proving_ground.hosts.machine import Machine
     from proving_ground.kube import Cluster
     from proving_ground.plugin.check_run import CheckRun, Settings
@@ -87,6 +88,16 @@ def disturb(check: CheckRun) -> Callable[..., Awaitable[None]]:
     from proving_ground import disturbance  # noqa: PLC0415  # only where a check disturbs
 
     return functools.partial(disturbance.disturb, check)
+
+
+@pytest.fixture
+def performance_history(check: CheckRun) -> Iterator[PerformanceHistory]:
+    """The history, for this check: it records what was measured, and asks the stage's gates."""
+    from proving_ground.history.fixture import PerformanceHistory  # noqa: PLC0415  # only where a check measures
+
+    history = PerformanceHistory(check)
+    yield history
+    history.close()
 
 
 @pytest.fixture

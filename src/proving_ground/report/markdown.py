@@ -37,6 +37,8 @@ def summary_md(results: Results) -> str:
     ]
     if verdict.look_at:
         lines.append(f"Look at `{verdict.look_at}`.")
+    if results.notes:
+        lines += ["", *(f"- {_escape(name)}: {_escape(first_line(note))}" for name, note in results.notes.items())]
     lines += [
         "",
         "| suite | passed | failed | errors | skipped | not selected | time |",
