@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from proving_ground.fleet.factories.misbehaviour import FAULTS
 from proving_ground.fleet.images import mock_of, model_of_image, server_of_image
 from proving_ground.fleet.inference import Inference, Speed, inference_of, speed_of
 from proving_ground.fleet.values import Reader, arguments, one_of, seconds, whole, words
@@ -18,6 +19,7 @@ DEFAULT_PORT = 8000
 SLOW_START_SECONDS = 5.0
 CRASH_AFTER_READY_SECONDS = 1.0
 KNOWN_FAULTS = frozenset({"wrong-model", "endpoint-500", "pod-crash", "never-ready", "slow-start"})
+"""What a pod can be told to show, beside what its server can do wrong."""
 
 _KNOWN = frozenset(
     {
@@ -79,6 +81,8 @@ class Behaviour:
     """Seconds from start to a successful end."""
     wrong_model: bool = False
     answers_500: bool = False
+    misbehaviours: frozenset[str] = frozenset()
+    """What its server does wrong."""
     speed: Speed = field(default_factory=Speed)
     inference: Inference = field(default_factory=Inference)
     log_lines: tuple[str, ...] = ()
@@ -237,6 +241,7 @@ def behaviour_of(
     faults = own if own is not None else namespace_faults or frozenset()
     return replace(
         _with_faults(behaviour, faults & KNOWN_FAULTS),
+        misbehaviours=faults & FAULTS,
         problems=tuple(read.problems),
         argument_problems=tuple(told.problems),
     )

@@ -113,6 +113,7 @@ def command(asked: Pass, place: Place, events: Path) -> list[str]:
         words.append(f"--mask={mask}")
     if settings.marks:
         words += ["-m", settings.marks]
+    words += [f"--allow-skip={code}" for code in settings.allowed_skips]
     words += [f"--parameter={key}={json.dumps(value)}" for key, value in settings.parameters.items()]
     words += [f"--values={path}" for path in place.values_files]
     if asked.fault is not None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from proving_ground.fleet.factories.answers import ApiError, Plan, plan_of, stream_answer, whole_answer
+from proving_ground.fleet.factories.answers import ApiError, plan_of, stream_answer, whole_answer
+from proving_ground.fleet.factories.embeddings import EmbeddingRequest, embeddings
 from proving_ground.fleet.factories.engine import engine_of
 from proving_ground.fleet.factories.failures import FAILURE_HEADER, failure_named
+from proving_ground.fleet.factories.misbehaving import Misbehaving
 from proving_ground.fleet.factories.openai_requests import ChatRequest, CompletionRequest
 from proving_ground.fleet.factories.vllm_metrics import CONTENT_TYPE
 from proving_ground.fleet.http import replica_of
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from proving_ground.fleet.replica import Replica
 
+_Asked = TypeVar("_Asked", bound=BaseModel)
 VERSION = "0.11.0"
 """The version of vLLM whose API this is."""
 _MODEL_CREATED = 1700000000
@@ -115,12 +118,25 @@ def _explain(error: ValidationError) -> ApiError:
     return ApiError(400, f"{field}: {first['msg']}" if field else str(first["msg"]), param=field or None)
 
 
+async def _embeddings(request: Request) -> Response:
+    replica = replica_of(request.scope)
+    headers = _headers(request, replica)
+    try:
+        asked = _valid(EmbeddingRequest, await _body(request), replica, request.headers.get(FAILURE_HEADER))
+        return JSONResponse(embeddings(asked, replica.served_model), headers=headers)
+    except ApiError as error:
+        return _error(error, headers)
+    except ClientDisconnect:
+        return Response(status_code=400, headers=headers)
+
+
 def _inference(kind: type[ChatRequest | CompletionRequest]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         replica = replica_of(request.scope)
         headers = _headers(request, replica)
         try:
-            plan = _plan(kind, await _body(request), replica, request.headers.get(FAILURE_HEADER))
+            asked = _valid(kind, await _body(request), replica, request.headers.get(FAILURE_HEADER))
+            plan = plan_of(asked, replica)
         except ApiError as error:
             return _error(error, headers)
         except ClientDisconnect:
@@ -132,8 +148,8 @@ def _inference(kind: type[ChatRequest | CompletionRequest]) -> Callable[[Request
     return endpoint
 
 
-def _plan(kind: type[ChatRequest | CompletionRequest], body: object, replica: Replica, asked: str | None) -> Plan:
-    """Turn a body into what will be answered, or an error of the API."""
+def _valid(kind: type[_Asked], body: object, replica: Replica, asked: str | None) -> _Asked:
+    """Turn a body into a request, or an error of the API."""
     replica.requests += 1
     if not replica.ready:
         raise _loading()
@@ -147,10 +163,9 @@ def _plan(kind: type[ChatRequest | CompletionRequest], body: object, replica: Re
     if failure is not None:
         raise ApiError(failure.status, failure.message, failure.kind)
     try:
-        request = kind.model_validate(body)
+        return kind.model_validate(body)
     except ValidationError as error:
         raise _explain(error) from error
-    return plan_of(request, replica)
 
 
 async def _no_such_path(_: Request, error: Exception) -> Response:
@@ -187,6 +202,7 @@ def openai_app() -> ASGIApp:
         routes=[
             Route("/v1/chat/completions", _inference(ChatRequest), methods=["POST"]),
             Route("/v1/completions", _inference(CompletionRequest), methods=["POST"]),
+            Route("/v1/embeddings", _embeddings, methods=["POST"]),
             *(Route(path, _health) for path in ("/health", "/health/ready", "/ready")),
             Route("/metrics", _metrics),
             Route("/fake_metrics", _fake_metrics, methods=["POST"]),
@@ -196,4 +212,4 @@ def openai_app() -> ASGIApp:
         ],
         exception_handlers={HTTPException: _no_such_path},
     )
-    return _Front(app)
+    return _Front(Misbehaving(app))

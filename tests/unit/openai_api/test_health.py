@@ -1,0 +1,35 @@
+"""URLs of servers, and the verb that waits for one."""
+
+from __future__ import annotations
+
+import pytest
+
+from proving_ground.cli import main
+from proving_ground.errors import ConfigurationError
+from proving_ground.openai_api.health import base_url
+
+
+@pytest.mark.parametrize("text", ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"])
+def test_a_base_url_is_without_its_version(text: str) -> None:
+    assert base_url(text) == "http://h:1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "h:1", "ftp://h", "http://", "http://h:port", "http://h:99999", "http://u:p@h", "http://h?x=1", "http://[::1"],
+)
+def test_what_is_no_such_url_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        base_url(text)
+
+
+def test_waiting_for_a_bad_url_is_a_matter_of_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["wait-healthy", "no-url", "1"]) == 3
+    assert "expected a URL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon", "inf", "nan"])
+def test_a_bad_time_is_a_matter_of_configuration(seconds: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["wait-healthy", "http://127.0.0.1:1", seconds])
+    assert ended.value.code == 3
