@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-NAMES = ("engine", "scale", "scrapes", "reconciling", "suites", "stages", "lab")
+NAMES = ("engine", "scale", "scrapes", "reconciling", "suites", "stages", "lab", "history", "load_client")
 RUN_ID = "benchmark"
 AS_UPSTREAM: dict[str, object] = {"budaiscaler_clock_speed": 1.0, "budaiscaler_reconcile_seconds": 10.0}
 """The cadence of the real controller."""

@@ -10,7 +10,21 @@ from typing import Any, NoReturn
 from proving_ground import __version__
 from proving_ground.errors import ExitCode, ProvingGroundError
 
-VERBS = ("run", "prove", "chainsaw", "models", "autoscaling", "load", "results", "clean", "docs")
+VERBS = (
+    "run",
+    "prove",
+    "test",
+    "chainsaw",
+    "models",
+    "autoscaling",
+    "load",
+    "wait-healthy",
+    "fuzz",
+    "history",
+    "results",
+    "clean",
+    "docs",
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +45,7 @@ def parser(verb: str | None = None) -> Parser:
     root.add_argument("--version", action="version", version=f"proving-ground {__version__}")
     subparsers = root.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for name in [verb] if verb in VERBS else VERBS:
-        importlib.import_module(f"proving_ground.cli.{name}").add_parser(subparsers)
+        importlib.import_module(f"proving_ground.cli.{name.replace('-', '_')}").add_parser(subparsers)
     return root
 
 

@@ -1,0 +1,1 @@
+"""Verifies an inference server that is named by nothing but its URL."""

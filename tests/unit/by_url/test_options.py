@@ -1,0 +1,47 @@
+"""Options of the verb `test`: what cannot be is refused with exit code 3 before anything is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from proving_ground import cli
+
+URL = ("--url", "http://127.0.0.1:9")
+LOAD = ("test", "--suite", "load", *URL)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*LOAD, "--users", "0"), "users above 0"),
+        ((*LOAD, "--users", "1001"), "up to 1000"),
+        ((*LOAD, "--users", "many"), "invalid int"),
+        ((*LOAD, "--spawn-rate", "0"), "spawn rate"),
+        ((*LOAD, "--duration", "0"), "above 0"),
+        ((*LOAD, "--duration", "20m"), "at most 600 s"),
+        ((*LOAD, "--duration", "long"), "duration"),
+        ((*LOAD, "--slo", "ttft=1s"), "expected an objective"),
+        ((*LOAD, "--slo", ""), "expected an objective"),
+        ((*LOAD, "--slo", "ttft_p99=1s", "--slo", "ttft_p99=2s"), "given twice"),
+        ((*LOAD, "--arrivals", "poisson"), "expected --rate"),
+        ((*LOAD, "--rate", "5"), "closed loop"),
+        ((*LOAD, "--arrivals", "poisson", "--rate", "0"), "arrivals per second"),
+        ((*LOAD, "--arrivals", "uniform"), "invalid choice"),
+        ((*LOAD, "--max-tokens", "0"), "tokens"),
+        (("test", "--suite", "all", "--url", "http://192.0.2.1"), "--allow-host HOST"),
+        (("test", "--url", "ftp://127.0.0.1"), "expected a URL"),
+        (("test", "--url", "http://user:word@127.0.0.1"), "without credentials"),
+        (("test", "--url", "nonsense"), "expected a URL"),
+        (("test", "--suite", "cloud"), "invalid choice"),
+        (("test", *URL, "--auth", "/nowhere/token"), "no such file"),
+    ],
+)
+def test_what_cannot_be_is_refused(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = cli.main(list(words))
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    told = capsys.readouterr()
+    assert code == 3
+    assert said in told.err
+    assert told.out == ""
