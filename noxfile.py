@@ -37,7 +37,7 @@ CONFIGURATION = 3
 INTERRUPTED = 130
 INTERRUPTIONS: list[int] = []
 """Signals that programs were handed; nothing further is started then."""
-OWN_SESSIONS = ("tests", "lint", "molecule", "prove", "docs", "benchmark", "build")
+OWN_SESSIONS = ("tests", "lint", "molecule", "prove", "fuzz", "docs", "benchmark", "build")
 TEST_PARTS = ("lint", "unit", "integration", "molecule", "pre_merge", "lab")
 MOLECULE = ("molecule", "-c", "molecule/config.yml")
 LAB_HOSTS = "default"
@@ -514,6 +514,13 @@ def prove(session: nox.Session) -> None:
     """Run the suites under each fault, and show that every check can fail (options after "--")."""
     refuse_two_stages(session)
     python_session(session, "-m", "proving_ground", "prove", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def fuzz(session: nox.Session) -> None:
+    """Send an inference server requests that nobody would write, and judge its answers (URL and options after "--")."""
+    refuse_two_stages(session)
+    python_session(session, "-m", "proving_ground", "fuzz", *session.posargs)
 
 
 @nox.session(venv_backend="none")

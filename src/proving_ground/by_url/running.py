@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from proving_ground.contracts.platform import Capabilities, Clock, Endpoint, Platform, System
 from proving_ground.errors import ConfigurationError, InfrastructureError
+from proving_ground.pipeline.options import new_run_id
 from proving_ground.report.merge import SuiteLog, merge
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def platform_of(
     """
     capabilities = ["inference"]
     return Platform(
-        run_id="test-by-url",
+        run_id=new_run_id(),
         inventory="url",
         endpoints={SYSTEM: Endpoint(url=url, auth=auth, ca=ca)},
         systems={SYSTEM: System(implementation="existing", parameters=dict(parameters))},

@@ -99,10 +99,12 @@ class PerformanceHistory:
             raise ValueError("a valid record needs a measurement")
         platform = self._check.platform
         found = platform.systems.get(system)
+        run = _run(self._check.settings.artifacts_dir)
         record = Record(
-            run_id=self._check.run_id,
+            # Not that of the platform, which several runs may use one after the other.
+            run_id=str(run.get("run_id") or self._check.run_id),
             time=dt.datetime.now(dt.UTC),
-            commit=_revision(self._check.settings.artifacts_dir),
+            commit=str(run.get("revision") or ""),
             system=system,
             system_version=found.version if found is not None else "",
             fingerprint=of_platform(platform),
@@ -188,12 +190,13 @@ def _is(run: StoredRun, record: Record) -> bool:
     return run.fingerprint_key == record.fingerprint.key and run.configuration_hash == record.configuration_hash
 
 
-def _revision(artifacts: Path) -> str:
-    """Return the revision of the project, as run.json tells it; empty: unknown."""
+def _run(artifacts: Path) -> dict[str, object]:
+    """Return what run.json tells of the run; nothing where suites run by themselves."""
     try:
-        return str(json.loads((artifacts / "run.json").read_bytes()).get("revision") or "")
-    except (OSError, ValueError, AttributeError):
-        return ""
+        found = json.loads((artifacts / "run.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _labels() -> list[str]:

@@ -79,8 +79,16 @@ def test_a_server_that_does_not_answer_plain_requests_is_sent_no_others() -> Non
     assert result.requests == 0
 
 
-def test_a_server_that_stops_answering_fails() -> None:
-    """It breaks at the first request whose prompt is empty."""
+ERROR = b'{"error": {"message": "no", "type": "no", "param": null, "code": null}}'
+
+
+def result_of_refusing(*, breaks: bool, request_seconds: float) -> Result:
+    """Ask a server that refuses all but plain requests, and does not answer those with an empty prompt.
+
+    Args:
+        breaks: Whether it answers nothing more after such a one, and closes connections at once.
+        request_seconds: How long an answer may take.
+    """
 
     async def scenario() -> Result:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,25 +96,35 @@ def test_a_server_that_stops_answering_fails() -> None:
             head = await reader.readuntil(b"\r\n\r\n")
             lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
             body = await reader.readexactly(int(lengths[0]) if lengths else 0)
-            broken = broken or b'"prompt": ""' in body
-            if not broken:
-                error = b'{"error": {"message": "no", "type": "no", "param": null, "code": null}}'
-                plain = b'"Hello"' in body
-                status, text = (b"200 OK", b"{}") if plain else (b"400 Bad Request", error)
-                head = (
-                    b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-                )
-                writer.write(head % (status, len(text)) + text)
+            empty = b'"prompt": ""' in body
+            broken = broken or (breaks and empty)
+            if empty and not broken:
+                await reader.read()  # until the client leaves
+            elif not broken:
+                status, text = (b"200 OK", b"{}") if b'"Hello"' in body else (b"400 Bad Request", ERROR)
+                kind = b"content-type: application/json\r\nconnection: close\r\n"
+                writer.write(b"HTTP/1.1 %b\r\n%bcontent-length: %d\r\n\r\n%b" % (status, kind, len(text), text))
                 await writer.drain()
             writer.close()
 
         broken = False
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            return await fuzz(Plan(url, MODEL, cases=5, request_seconds=5.0), say=lambda _: None)
+            return await fuzz(Plan(url, MODEL, cases=5, request_seconds=request_seconds), say=lambda _: None)
 
-    rules = {failure.rule for failure in asyncio.run(scenario()).failures}
-    assert rules == {"connection", "answers-afterwards"}
+    return asyncio.run(scenario())
+
+
+def test_a_server_that_stops_answering_fails() -> None:
+    result = result_of_refusing(breaks=True, request_seconds=5.0)
+    assert {failure.rule for failure in result.failures} == {"connection", "answers-afterwards"}
+
+
+def test_a_request_that_takes_too_long_is_told_and_no_failure() -> None:
+    result = result_of_refusing(breaks=False, request_seconds=1.0)
+    assert result.failures == []
+    assert result.statuses[0] >= 1
+    assert "POST /v1/completions: no whole answer within 1 s" in result.notes[0]
 
 
 @pytest.mark.parametrize("fault", ["fails-on-empty-prompt", "stream-wrong-schema"])
@@ -117,7 +135,7 @@ def test_the_fault_of_the_suite_makes_its_check_fail(suites: Suites, fault: str)
         assert ran.status == 1, ran.printed
         assert ran.with_outcome("failed") == {CHECK}
         message = ran.ended[f"contract/{CHECK}"].message
-        assert "properties do not hold" in message
+        assert "do not hold, the first: POST /v1/" in message
         assert "curl -sS http" in message
 
     asyncio.run(scenario())

@@ -24,7 +24,7 @@ LEFT_OUT = {"an-answer-makes-sense"}
 def test_a_server_that_behaves_passes_every_check(suites: Suites, suite: str, number: int) -> None:
     async def scenario() -> None:
         async with server_alone(MODEL, speed=Speed(token=0.001, max_running=64)) as url:
-            ran = await suites.run(suite, url)
+            ran = await suites.run(suite, url, "-m", "not weekly")
         assert ran.status == 0, ran.printed
         assert len(ran.ended) == number
         assert ran.with_outcome("skipped") <= LEFT_OUT
@@ -44,7 +44,7 @@ def test_a_server_that_behaves_passes_every_check(suites: Suites, suite: str, nu
 def test_a_fault_kills_its_checks_and_no_others(suites: Suites, suite: str, fault: str, killed: set[str]) -> None:
     async def scenario() -> None:
         async with server_alone(MODEL) as url:
-            ran = await suites.run(suite, url, f"--fault={fault}", "--wait-limit=5")
+            ran = await suites.run(suite, url, f"--fault={fault}", "--wait-limit=5", "-m", "not weekly")
         assert ran.status == 1, ran.printed
         assert {name.partition("[")[0] for name in ran.with_outcome("failed")} == killed
         assert not ran.with_outcome("error")

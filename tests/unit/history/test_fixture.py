@@ -140,3 +140,10 @@ def test_two_checks_of_a_run_are_judged_by_what_each_measured(store: Store, tmp_
     assert second.verdict(two).outcome == "regression"
     assert first.verdict(one).outcome == "insufficient history"
     assert store.runs()[0].verdict == "regression"
+
+
+def test_runs_that_use_one_platform_one_after_the_other_are_runs_of_their_own(store: Store, tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / "run.json").write_text(f'{{"run_id": "run-{number}"}}')
+        history(store, tmp_path, "platform").record([measurement("ttft_ms", 100.0)], configuration={})
+    assert [run.run_id for run in store.runs()] == ["run-2", "run-1"]

@@ -61,7 +61,7 @@ def narrowed(whole: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return the schema of a request whose answer is short.
 
     Every number of tokens and choices is small, and one of tokens is always there: without, a chat may take as long as
-    the model likes.
+    the model likes. So is whether it streams.
     """
     made = _bare(whole)
     properties: dict[str, Any] = made["properties"]
@@ -73,7 +73,9 @@ def narrowed(whole: Mapping[str, Any], model: str) -> dict[str, Any]:
         # The schema of embeddings knows numbers only.
         properties["encoding_format"] = {"const": "float"}
     if "max_tokens" in properties:
-        made["required"] = [*made["required"], "max_tokens"]
+        made["required"] = [*made["required"], "max_tokens", "stream"]
+        # Half of them stream: left to chance, hardly any would.
+        properties["stream"] = {"type": "boolean", "enum": [False, True]}
     _shorten(properties)
     return made
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _LATE = frozenset({"ReadTimeout", "ConnectTimeout", "Timeout"})
 _BROKEN = frozenset({"ConnectionError", "ChunkedEncodingError", "ContentDecodingError", "SSLError"})
 """Names of exceptions of the library requests."""
+_OUTAGE = "ServerUnavailable"
+"""What schemathesis makes of one where nobody answers any more; it then sends nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,27 @@ def unanswered(lines: Iterable[str]) -> Iterator[Exchange]:
         InfrastructureError: schemathesis broke off for another reason.
     """
     errors: dict[str, dict[str, Any]] = {}
+    last: dict[str, Any] | None = None
+    outage = False
     for event in _documents(lines):
         if "FatalError" in event:
             raise _broke(event["FatalError"].get("exception", event["FatalError"]))
         if error := event.get("NonFatalError"):
-            if error["value"]["type"] not in _LATE | _BROKEN:
+            kind = error["value"]["type"]
+            if kind == _OUTAGE:
+                outage = True
+            elif kind in _LATE | _BROKEN:
+                errors[error["label"]] = error["value"]
+            else:
                 raise _broke(error["value"])
-            errors[error["label"]] = error["value"]
         elif scenario := event.get("ScenarioFinished"):
-            error = errors.pop(scenario["recorder"]["label"], None)
+            told = errors.pop(scenario["recorder"]["label"], None)
             cases = list(scenario["recorder"].get("cases", {}).values())
-            if error is not None and cases:
-                yield _last(cases[-1]["value"], error)
+            last = cases[-1]["value"] if cases else last
+            if told is not None and cases:
+                yield _last(cases[-1]["value"], told)
+    if outage and last is not None:
+        yield _last(last, {"type": "ConnectionError", "message": "the server answers no more"})
 
 
 def _broke(error: Any) -> InfrastructureError:
@@ -81,7 +92,7 @@ def _last(case: dict[str, Any], error: dict[str, Any]) -> Exchange:
         content = base64.b64decode(body["$base64"])
     else:
         content = json.dumps(body).encode() if "body" in case else b""
-    broken = "" if error["type"] in _LATE else f"{error['type']}: {error['message']}"[:200]
+    broken = "" if error["type"] in _LATE else " ".join(f"{error['type']}: {error['message']}".split())[:200]
     return Exchange(case["path"], case.get("media_type") or "", content, broken=broken)
 
 

@@ -99,8 +99,10 @@ def findings(exchange: Exchange, differences: Differences) -> Iterator[Finding]:
 
 
 def _findings(exchange: Exchange) -> Iterator[Finding]:
-    if exchange.broken:
-        yield Finding("connection", "$", f"the connection broke: {exchange.broken}")
+    if not exchange.status:
+        # What came too late may be a long answer: whether the server goes on is asked afterwards.
+        if exchange.broken:
+            yield Finding("connection", "$", f"the connection broke: {exchange.broken}")
         return
     name = NAMES[exchange.path]
     kind = exchange.answer_type.partition(";")[0].strip().lower()
@@ -116,17 +118,18 @@ def _findings(exchange: Exchange) -> Iterator[Finding]:
         yield from _body("error", exchange.answer, other)
     elif exchange.status != _OK:
         yield Finding(f"{name}:status-{exchange.status}", "$", f"expected 200 or 4xx, found {exchange.status}")
-    elif _streams(exchange.body) is True and exchange.path in CHUNKS:
-        if kind != STREAM_TYPE:
-            yield Finding(f"{name}:content-type", "$", f"expected {STREAM_TYPE} for a stream, found {kind!r}")
-        yield from _stream(exchange, CHUNKS[exchange.path])
-    elif kind == STREAM_TYPE and exchange.path in CHUNKS and _streams(exchange.body):
-        # What is no boolean and was taken for true.
-        yield from _stream(exchange, CHUNKS[exchange.path])
     else:
-        if kind != JSON_TYPE:
-            yield Finding(f"{name}:content-type", "$", f"expected {JSON_TYPE}, found {kind!r}")
-        yield from _body(name, exchange.answer)
+        yield from _answer(exchange, name, kind)
+
+
+def _answer(exchange: Exchange, name: str, kind: str) -> Iterator[Finding]:
+    """Judge a good answer; what stands for true without being it may be taken for a wish to stream, or not."""
+    asked = _streams(exchange.body) if exchange.path in CHUNKS else None
+    streams = asked is True or bool(asked and kind == STREAM_TYPE)
+    expected = STREAM_TYPE if streams else JSON_TYPE
+    if kind != expected:
+        yield Finding(f"{name}:content-type", "$", f"expected {expected}, found {kind!r}")
+    yield from _stream(exchange, CHUNKS[exchange.path]) if streams else _body(name, exchange.answer)
 
 
 def _cause(body: bytes) -> str:
@@ -164,7 +167,7 @@ def _stream(exchange: Exchange, name: str) -> Iterator[Finding]:
         parser.close()
     record = record_of(exchange.path, events, parser.problems, {})
     for problem in record.problems:
-        yield Finding("stream-framing", "$", problem)
+        yield Finding("stream-framing" if problem in parser.problems else "stream-data", "$", problem)
     for error in record.errors:
         yield Finding("error-in-stream", "$", f"a stream with status 200 tells {json.dumps(error)[:_SHOWN]}")
     if not record.done and not exchange.cut:
