@@ -42,7 +42,9 @@ async def _resource(seen: Seen, nodes: list[Object]) -> str:
     """Return the GPU resource that the most nodes have; of several the one of which pods hold the fewest now."""
     having = collections.Counter(name for node in nodes for name in seen.gpus(node))
     held: collections.Counter[str] = collections.Counter()
-    for pod in await seen.cluster.list("v1", "Pod"):
+    # One that waits holds none, however many it asks for.
+    placed = [pod for pod in await seen.cluster.list("v1", "Pod") if pod["spec"].get("nodeName")]
+    for pod in placed:
         for container in pod["spec"]["containers"]:
             limits = (container.get("resources") or {}).get("limits") or {}
             held.update({name: int(limits[name]) for name in having if name in limits})
