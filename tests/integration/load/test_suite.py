@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from proving_ground.by_url.running import platform_of
+from proving_ground.contracts.gates import GATES_FILE, gates_json
+from proving_ground.contracts.stages import Stages
 from proving_ground.contracts.suite import Suite
 from proving_ground.load.measured.timed import timed_server
 from proving_ground.load.measured.timed_server import FAULTS
 from proving_ground.pipeline.project import load_yaml
+from proving_ground.pipeline.proving import limits
 from proving_ground.prove.passes import Pass, PassResult, Place, make
 from proving_ground.prove.proof import judge
 
@@ -25,14 +26,16 @@ def test_every_fault_of_the_suite_is_one_that_the_server_shows() -> None:
     assert shown == set(FAULTS)
 
 
-@pytest.mark.parametrize("fault", ["stalls", "errors"])
-def test_a_fault_kills_exactly_its_checks(fault: str, tmp_path: Path) -> None:
+def test_a_fault_kills_exactly_its_checks(tmp_path: Path) -> None:
+    gates = limits(load_yaml(ROOT / "stages.yml", Stages).stages.values())
+    (tmp_path / GATES_FILE).write_text(gates_json(gates))
+
     async def made() -> list[tuple[Pass, PassResult]]:
         async with timed_server() as url:
             platform = tmp_path / "platform.json"
             platform.write_text(platform_of(url, parameters={"model": "timed"}).model_dump_json())
             place = Place("load", ROOT, platform, tmp_path)
-            passes = [Pass(SUITE, FOLDER, name) for name in (None, fault)]
+            passes = [Pass(SUITE, FOLDER, name) for name in (None, "errors")]
             return [(one, await make(one, place)) for one in passes]
 
     (proof,) = judge(asyncio.run(made()), all_faults=False)
