@@ -18,7 +18,7 @@ from proving_ground.history.store import Store
 from proving_ground.history.stored import Wanted
 from proving_ground.history.trend import trend_of
 from proving_ground.history.verdicts import ORDER, worst
-from proving_ground.plugin.skipping import skip
+from proving_ground.plugin.skipping import NO_GATES, skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -140,10 +140,12 @@ class PerformanceHistory:
         Raises:
             AssertionError: It is a regression.
             InfrastructureError: The measurement cannot be trusted.
-            Skipped: There is too little history, with the reason code `NO_HISTORY`; while a fault is being proved the
+            Skipped: No gate is about what was measured (reason code ``no-gates``), or there is too little history, with the reason code `NO_HISTORY`; while a fault is being proved the
                 check passes instead, by its limits.
         """
         __tracebackhide__ = True
+        if record.valid and not any(_concerns(g, {m.series for m in record.measurements}) for g in self._gates):
+            skip(NO_GATES, "nothing was asked: the stage has no gate for what was measured")
         verdict = self.verdict(record)
         if verdict.outcome == "invalid run":
             raise InfrastructureError(verdict.cause)

@@ -8,8 +8,9 @@ from typing import NoReturn
 from _pytest.outcomes import Skipped
 
 ROW_SKIPPED = "row-skipped"
+NO_GATES = "no-gates"
 NOT_STARTED = "not-started"
-ALWAYS_ALLOWED = frozenset({ROW_SKIPPED})
+ALWAYS_ALLOWED = frozenset({ROW_SKIPPED, NO_GATES})
 
 _CODE = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 
@@ -27,7 +28,7 @@ def skip(code: str, text: str) -> NoReturn:
     """Skip the check that calls this.
 
     Whether the skip is allowed is the stage's to say (``--allow-skip``); one that is not allowed
-    ends as an error. ``row-skipped`` is always allowed.
+    ends as an error. ``row-skipped`` and ``no-gates`` are always allowed.
 
     Args:
         code: Reason code, lower-case words joined by dashes.

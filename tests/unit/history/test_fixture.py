@@ -147,3 +147,10 @@ def test_runs_that_use_one_platform_one_after_the_other_are_runs_of_their_own(st
         (tmp_path / "run.json").write_text(f'{{"run_id": "run-{number}"}}')
         history(store, tmp_path, "platform").record([measurement("ttft_ms", 100.0)], configuration={})
     assert [run.run_id for run in store.runs()] == ["run-2", "run-1"]
+
+
+def test_what_no_gate_is_about_is_recorded_and_skipped(store: Store, tmp_path: Path) -> None:
+    mine = PerformanceHistory(check(tmp_path, "r1"), gates=(), store=store)
+    with pytest.raises(CodedSkip, match="no-gates"):
+        mine.decide(mine.record([measurement("ttft_ms", 100.0)], configuration={}))
+    assert [run.run_id for run in store.runs()] == ["r1"]
