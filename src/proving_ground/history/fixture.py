@@ -140,8 +140,8 @@ class PerformanceHistory:
         Raises:
             AssertionError: It is a regression.
             InfrastructureError: The measurement cannot be trusted.
-            Skipped: No gate is about what was measured (reason code ``no-gates``), or there is too little history, with the reason code `NO_HISTORY`; while a fault is being proved the
-                check passes instead, by its limits.
+            Skipped: No gate is about what was measured (reason code ``no-gates``), or there is too little history
+                (`NO_HISTORY`); of the latter, while a fault is being proved, the check passes instead, by its limits.
         """
         __tracebackhide__ = True
         if record.valid and not any(_concerns(g, {m.series for m in record.measurements}) for g in self._gates):
