@@ -31,6 +31,14 @@ def proving_ground(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedPro
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_history_of_others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of tests are no history of whoever tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVING_GROUND_HISTORY", str(tmp_path_factory.mktemp("history") / "history.sqlite"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def sim_platform_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """platform.json of a run on sim with fleet and AIM stand-in; PROVING_GROUND_TEST_PLATFORM names one to reuse."""
