@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from proving_ground.errors import ConfigurationError, InfrastructureError, ProvingGroundError
 from proving_ground.servers.environment import Environment, ensure
 from proving_ground.servers.locks import held
+from proving_ground.servers.speaking import speaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -257,19 +258,6 @@ def check_machine(system: str = platform.system(), machine: str = platform.machi
         )
 
 
-def _speaker(progress: Path | None) -> Callable[[str], None]:
-    def say(line: str) -> None:
-        print(f"dynamo: {line}", file=sys.stderr, flush=True)  # noqa: T201 -- for whoever waits
-        if progress is not None:
-            try:
-                with progress.open("a", encoding="utf-8") as stream:
-                    stream.write(f"dynamo: {line}\n")
-            except OSError:
-                return
-
-    return say
-
-
 def prepare(asked: Wanted, *, cache: Path | None, progress: Path | None) -> dict[str, Any]:
     """Have environment and model, and describe the server.
 
@@ -277,7 +265,7 @@ def prepare(asked: Wanted, *, cache: Path | None, progress: Path | None) -> dict
         InfrastructureError: One of them cannot be had.
     """
     check_machine()
-    say = _speaker(progress)
+    say = speaker("dynamo", progress)
     if cache is None:
         from proving_ground.ownership.state import cache_home  # noqa: PLC0415 - only where no cache is named
 

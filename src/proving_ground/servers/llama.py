@@ -15,16 +15,14 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from proving_ground.errors import ConfigurationError, InfrastructureError, ProvingGroundError
 from proving_ground.files import write_atomically
 from proving_ground.servers.environment import Environment, ensure
 from proving_ground.servers.hub import HubFile
 from proving_ground.servers.model import DEFAULT, Model, Wanted, provide
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from proving_ground.servers.speaking import speaker
 
 LOCK = Path(str(files("proving_ground.servers") / "llama.lock"))
 _SCRIPT = Path(__file__).with_name("llama_process.py")
@@ -147,26 +145,13 @@ def check_loads(python: Path) -> None:
     )
 
 
-def _speaker(progress: Path | None) -> Callable[[str], None]:
-    def say(line: str) -> None:
-        print(f"llama: {line}", file=sys.stderr, flush=True)  # noqa: T201 -- for its log
-        if progress is not None:
-            try:
-                with progress.open("a", encoding="utf-8") as stream:
-                    stream.write(f"inference server: {line}\n")
-            except OSError:
-                return
-
-    return say
-
-
 def prepare(options: argparse.Namespace) -> tuple[Environment, Model]:
     """Have the environment and the model.
 
     Raises:
         ProvingGroundError: One of them cannot be had.
     """
-    say = _speaker(options.progress_file)
+    say = speaker("llama", options.progress_file, known_as="inference server")
     cache = options.cache
     if cache is None:
         from proving_ground.ownership.state import cache_home  # noqa: PLC0415 - a host has no runs

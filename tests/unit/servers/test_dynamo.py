@@ -12,6 +12,7 @@ import pytest
 from proving_ground.errors import ConfigurationError, InfrastructureError
 from proving_ground.servers import dynamo
 from proving_ground.servers.environment import Environment
+from proving_ground.servers.speaking import speaker
 
 PYTHON = Path("/env/bin/python")
 MODELS = Path("/cache/models/dynamo-1")
@@ -137,9 +138,9 @@ def test_what_is_printed_is_what_the_supervisor_takes(
 
 
 def test_lines_about_what_takes_long_reach_the_progress_file(tmp_path: Path) -> None:
-    dynamo._speaker(tmp_path / "progress")("making it")
+    speaker("dynamo", tmp_path / "progress")("making it")
     assert (tmp_path / "progress").read_text() == "dynamo: making it\n"
-    dynamo._speaker(tmp_path / "nowhere/progress")("nobody reads it")
+    speaker("dynamo", tmp_path / "nowhere/progress")("nobody reads it")
 
 
 def test_the_lock_pins_everything_by_hash_and_names_no_index() -> None:

@@ -13,6 +13,7 @@ from proving_ground.errors import InfrastructureError
 from proving_ground.servers import llama
 from proving_ground.servers.environment import Environment
 from proving_ground.servers.model import Model
+from proving_ground.servers.speaking import speaker
 
 
 @pytest.fixture
@@ -96,9 +97,9 @@ def test_what_cannot_be_is_a_configuration_error(
 
 
 def test_lines_about_what_takes_long_reach_the_progress_file(tmp_path: Path) -> None:
-    llama._speaker(tmp_path / "progress")("making it")
+    speaker("llama", tmp_path / "progress", known_as="inference server")("making it")
     assert (tmp_path / "progress").read_text() == "inference server: making it\n"
-    llama._speaker(tmp_path / "nowhere/progress")("nobody reads it")
+    speaker("llama", tmp_path / "nowhere/progress", known_as="inference server")("nobody reads it")
 
 
 @pytest.mark.parametrize(
