@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import dataclasses
 import json
@@ -10,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proving_ground.durations import parse_wait
+from proving_ground.cli.arguments import waiting_time
 from proving_ground.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
+    import argparse
+
     from proving_ground.cli import Parser
     from proving_ground.openai_api.fuzzing import Plan, Result
 
@@ -34,11 +35,11 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
         "--cases", type=int, default=100, metavar="N", help="requests drawn for each path (default: 100)"
     )
     parser.add_argument(
-        "--duration", type=_duration, default=300.0, metavar="TIME", help="send no more after this (default: 5m)"
+        "--duration", type=waiting_time, default=300.0, metavar="TIME", help="send no more after this (default: 5m)"
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="what is drawn (default: 1)")
     parser.add_argument(
-        "--request-timeout", type=_duration, default=30.0, metavar="TIME", help="for each answer (default: 30s)"
+        "--request-timeout", type=waiting_time, default=30.0, metavar="TIME", help="for each answer (default: 30s)"
     )
     parser.add_argument("--model", default="", metavar="NAME", help="model (default: the first that is listed)")
     parser.add_argument("--server", metavar="NAME", help="what it is, as llama.cpp (default: as it tells)")
@@ -53,13 +54,6 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.add_argument("--output", choices=("text", "json"), default="text", help="form (default: text)")
     parser.set_defaults(run=run)
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_wait(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proving_ground.durations import parse_wait
+from proving_ground.cli.arguments import waiting_time
 from proving_ground.errors import ExitCode
 
 if TYPE_CHECKING:
+    import argparse
+
     from proving_ground.cli import Parser
     from proving_ground.load import LoadResult
 
@@ -24,7 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument("--model", default="", metavar="NAME", help="model (default: the first that the server lists)")
     parser.add_argument("--concurrency", type=int, default=50, metavar="N", help="requests at once (default: 50)")
     parser.add_argument(
-        "--duration", type=_duration, default=60.0, metavar="TIME", help="end after this, at most 10m (default: 60s)"
+        "--duration", type=waiting_time, default=60.0, metavar="TIME", help="end after this, at most 10m (default: 60s)"
     )
     parser.add_argument(
         "--requests", type=int, default=100_000, metavar="N", help="end after so many, at most 100000 (default)"
@@ -37,13 +38,6 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
     )
     where.add_argument("--run-id", metavar="ID", help="the platform of this kept run")
     parser.set_defaults(run=run)
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_wait(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:
