@@ -21,8 +21,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING
 
 import nox
 
@@ -34,14 +33,7 @@ ROOT = Path(__file__).resolve().parent
 NOX = ROOT / ".nox"
 LOCK = ROOT / "requirements.lock"
 CONFIGURATION = 3
-INTERRUPTED = 130
-INTERRUPTIONS: list[int] = []
-"""Signals that programs were handed; nothing further is started then."""
-OWN_SESSIONS = ("tests", "lint", "molecule", "prove", "fuzz", "docs", "benchmark", "build")
-TEST_PARTS = ("lint", "unit", "integration", "molecule", "pre_merge", "lab")
-MOLECULE = ("molecule", "-c", "molecule/config.yml")
-LAB_HOSTS = "default"
-"""The scenario that creates and removes the hosts of others, as molecule would have it named."""
+OWN_SESSIONS = ("tests", "lint", "molecule", "prove", "fuzz", "aiperf", "docs", "benchmark", "build")
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "none"
@@ -134,51 +126,26 @@ def _locked(path: Path) -> Iterator[None]:
 # -- running ---------------------------------------------------------------------------------------------------------
 
 
-def run(
-    session: nox.Session, env: dict[str, str], *command: str, group: bool = False, interruptible: bool = True
-) -> int:
+def run(session: nox.Session, env: dict[str, str], *command: str) -> int:
     """Run a program of the environment to its end, whatever that takes, and return its exit code.
 
     An interruption is handed to the program, which cleans up behind itself; ``session.run`` would kill it.
-
-    Args:
-        session: The session that runs it.
-        env: Variables beside those of this process.
-        command: The program and its arguments.
-        group: An interruption is for the programs that it started, too; none of them outlives it.
-        interruptible: Otherwise it goes on to its end, and nothing else is started after it.
     """
     session.log(" ".join(command))
     found = shutil.which(command[0], path=env["PATH"]) or command[0]
     process = subprocess.Popen([found, *command[1:]], cwd=ROOT, env={**os.environ, **env}, process_group=0)
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
-        INTERRUPTIONS.append(number)
         with contextlib.suppress(ProcessLookupError):
-            if group:
-                os.killpg(process.pid, number)
-            elif interruptible:
-                process.send_signal(number)
+            process.send_signal(number)
 
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         code = process.wait()
-        if group and INTERRUPTIONS:
-            _end_group(process.pid)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return 128 - code if code < 0 else code
-
-
-def _end_group(group: int, seconds: float = 15.0) -> None:
-    """Wait until all processes of a group have ended; kill what has not in time."""
-    with contextlib.suppress(ProcessLookupError):
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            os.killpg(group, 0)
-            time.sleep(0.05)
-        os.killpg(group, signal.SIGKILL)
 
 
 def leave(code: int) -> None:
@@ -294,107 +261,19 @@ def tests(session: nox.Session) -> None:
 
     What needs lab hosts is not run, and counted so, on a machine that cannot have them (no root).
 
-    Name parts to run only these: nox -s tests -- unit integration. Further arguments of pytest stand after
-    a second "--": nox -s tests -- unit -- -k cache. The last line counts what passed and failed.
+    Jobs run side by side, as many as there are cores (--jobs N for another number). Name parts or jobs to run only
+    these: nox -s tests -- unit integration:aim. Further arguments of pytest stand after a second "--":
+    nox -s tests -- unit -- -k cache. The last line counts what passed and failed.
     """
     refuse_two_stages(session)
-    parts, _, further = _split(session.posargs)
-    unknown = [part for part in parts if part not in TEST_PARTS]
-    if unknown:
-        session.warn(f"unknown part {unknown[0]!r}: expected {', '.join(TEST_PARTS)} (pytest's own options after --)")
-        sys.exit(CONFIGURATION)
-    env = ensure_environment(session)
-    tallies: dict[str, Tally] = {}
-    for part in [part for part in TEST_PARTS if part in parts or not parts]:
-        began = time.monotonic()
-        tallies[part] = tally = _test_part(session, env, part, further)
-        session.log(f"{part}: {'failed' if tally.code else 'passed'} after {time.monotonic() - began:.0f} s")
-        if INTERRUPTIONS:
-            break
-    sys.stderr.flush()
-    failed = [part for part, tally in tallies.items() if tally.code]
-    if failed:
-        sys.stdout.write(f"failed: {', '.join(failed)}\n")
-    counts = {field: sum(getattr(tally, field) for tally in tallies.values()) for field in Tally._fields[1:]}
-    not_run = f", {counts['not_run']} not run" if counts["not_run"] else ""
-    sys.stdout.write(f"{counts['passed']} passed, {counts['failed']} failed{not_run}\n")
-    leave(INTERRUPTED if INTERRUPTIONS else next((tally.code for tally in tallies.values() if tally.code), 0))
-
-
-def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
-    at = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:at], "--", arguments[at + 1 :]
-
-
-class Tally(NamedTuple):
-    """What a part of the tests came to: its exit code, and how many tests, linters or scenarios passed and failed.
-
-    What could not be run on this machine is neither.
-    """
-
-    code: int
-    passed: int
-    failed: int
-    not_run: int = 0
-
-    @classmethod
-    def of(cls, codes: list[int]) -> Tally:
-        """Count each exit code as one."""
-        failed = [code for code in codes if code]
-        return cls(failed[0] if failed else 0, len(codes) - len(failed), len(failed))
-
-
-def _test_part(session: nox.Session, env: dict[str, str], part: str, further: list[str]) -> Tally:
-    if part == "lint":
-        return Tally.of(_lint(session, env))
-    if part == "molecule":
-        return _molecule(session, env, [])
-    if part == "pre_merge":
-        return Tally.of([run(session, env, "python", "-m", "proving_ground", "run", "pre_merge")])
-    if part == "lab":
-        if missing := missing_for_lab_hosts():
-            session.warn(f"not run, for lab hosts need {missing} on this machine: pre_merge on lab")
-            return Tally(0, 0, 0, not_run=1)
-        return Tally.of([run(session, env, "python", "-m", "proving_ground", "run", "pre_merge", "--inventory", "lab")])
-    report = NOX / f"tests-{part}.xml"
-    report.unlink(missing_ok=True)
-    code = run(session, env, "python", "-m", "pytest", f"tests/{part}", "--color=no", f"--junit-xml={report}", *further)
-    return read_tally(code, report)
-
-
-def read_tally(code: int, report: Path) -> Tally:
-    """Return the counts of a pytest run; one failure where it came to no report."""
-    try:
-        suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314 - pytest has just written it
-    except (OSError, ET.ParseError):
-        return Tally(code, 0, 1 if code else 0)
-    total, skipped, *broken = (
-        sum(int(suite.get(field, "0")) for suite in suites) for field in ("tests", "skipped", "failures", "errors")
-    )
-    return Tally(code, max(0, total - skipped - sum(broken)), sum(broken))
-
-
-LINTERS = (
-    ("ruff", "check", "."),
-    ("ruff", "format", "--check", "."),
-    ("mypy",),
-    ("yamllint", "--strict", "."),
-    ("ansible-lint", "--offline"),
-    ("codespell",),
-    ("shellcheck", "nox", ".ci/run"),
-)
+    python_session(session, "tests/session", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
     """Lint every language in the tree; changes nothing. Name linters to run only these: nox -s lint -- ruff mypy."""
     refuse_two_stages(session)
-    leave(Tally.of(_lint(session, ensure_environment(session), set(session.posargs))).code)
-
-
-def _lint(session: nox.Session, env: dict[str, str], only: set[str] | None = None) -> list[int]:
-    wanted = [command for command in LINTERS if not only or command[0] in only]
-    return [run(session, env, *command) for command in wanted if not INTERRUPTIONS]
+    python_session(session, "tests/session", *([f"lint:{name}" for name in session.posargs] or ["lint"]))
 
 
 @nox.session(venv_backend="none")
@@ -404,109 +283,7 @@ def molecule(session: nox.Session) -> None:
     Those on lab hosts need root; where that or something else is missing, the others are run, and it is said.
     """
     refuse_two_stages(session)
-    tally = _molecule(session, ensure_environment(session), session.posargs)
-    leave(INTERRUPTED if INTERRUPTIONS else tally.code)
-
-
-class Scenario(NamedTuple):
-    """What a molecule.yml says of its scenario: whether it is on lab hosts, and the roles that it is for."""
-
-    on_hosts: bool
-    roles: list[str]
-
-
-def read_scenarios(folder: Path) -> dict[str, Scenario]:
-    """Return molecule's scenarios by name.
-
-    Those on lab hosts have a line ``shared_state: true`` in their molecule.yml; the scenario ``default`` makes these
-    hosts, and is none by itself. A scenario is for the role of its name, or those of its lines ``# covers:``.
-    """
-    found = {}
-    for file in sorted(folder.glob("*/molecule.yml")):
-        text = file.read_text(encoding="utf-8")
-        covers = re.findall(r"^# covers: *(.+?),?\s*$", text, re.MULTILINE)
-        roles = [role for line in covers for role in re.split(r",\s*", line)]
-        found[file.parent.name] = Scenario(
-            bool(re.search(r"^shared_state: *true\b", text, re.MULTILINE)), roles or [file.parent.name]
-        )
-    found.pop(LAB_HOSTS, None)
-    return found
-
-
-def scenarios_of(wanted: list[str], known: dict[str, Scenario]) -> list[str]:
-    """Return the scenarios that roles or scenarios name, each once; all where none is named.
-
-    Raises:
-        KeyError: Something is named that is neither.
-    """
-    found: dict[str, None] = {}
-    for word in wanted or known:
-        named = [name for name, scenario in known.items() if word == name or word in scenario.roles]
-        if not named:
-            raise KeyError(word)
-        found.update(dict.fromkeys(named))
-    return list(found)
-
-
-def missing_for_lab_hosts() -> str:
-    """Say what this machine lacks for lab hosts, or nothing; the role lab_hosts looks closer."""
-    if os.geteuid():
-        return "root"
-    command = ["unshare", "--mount", "--pid", "--fork", "true"]
-    if not shutil.which("unshare") or subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
-        return "namespaces"
-    return "" if shutil.which("podman") or shutil.which("apt-get") else "podman"
-
-
-def _molecule(session: nox.Session, env: dict[str, str], wanted: list[str]) -> Tally:
-    """Run scenarios: first those that this machine has everything for, then those on lab hosts."""
-    known = read_scenarios(ROOT / "molecule")
-    try:
-        names = scenarios_of(wanted, known)
-    except KeyError as error:
-        session.warn(f"unknown scenario {error}: expected {', '.join(known)}, or a role that one of them is for")
-        sys.exit(CONFIGURATION)
-    here = [name for name in names if not known[name].on_hosts]
-    on_hosts = [name for name in names if known[name].on_hosts]
-    missing = missing_for_lab_hosts() if on_hosts else ""
-    if missing:
-        session.warn(f"not run, for lab hosts need {missing} on this machine: {', '.join(on_hosts)}")
-        if wanted:
-            sys.exit(CONFIGURATION)
-    codes: list[int] = []
-    with _locked(NOX / "molecule.lock"):  # molecule has one directory for each scenario, whoever runs it
-        for name in here:
-            if INTERRUPTIONS:
-                break
-            codes.append(run(session, env, *MOLECULE, "test", "--scenario-name", name, group=True))
-            if INTERRUPTIONS:
-                run(session, env, *MOLECULE, "destroy", "--scenario-name", name, interruptible=False)
-        if on_hosts and not missing and not INTERRUPTIONS:
-            codes += _molecule_on_hosts(session, env, on_hosts)
-    return Tally.of(codes)._replace(not_run=len(on_hosts) if missing else 0)
-
-
-def _molecule_on_hosts(session: nox.Session, env: dict[str, str], names: list[str]) -> list[int]:
-    """Run scenarios on hosts that the first of them creates; remove the hosts, whatever happens."""
-    lab = [*MOLECULE, "-c", "molecule/lab.yml"]
-    codes: list[int] = []
-
-    def destroy() -> None:
-        code = run(session, env, *lab, "destroy", "--scenario-name", LAB_HOSTS, interruptible=False)
-        codes.extend([code] if code else [])
-
-    # What a call that was killed has left would be taken for hosts as they should be.
-    destroy()
-    try:
-        for name in names:
-            if INTERRUPTIONS:
-                break
-            codes.append(run(session, env, *lab, "test", "--destroy", "never", "--scenario-name", name, group=True))
-            if codes[-1] and name != names[-1] and not INTERRUPTIONS:
-                destroy()  # the next is to find hosts as they should be
-    finally:
-        destroy()
-    return codes
+    python_session(session, "tests/session", *([f"molecule:{name}" for name in session.posargs] or ["molecule"]))
 
 
 @nox.session(venv_backend="none")
@@ -521,6 +298,13 @@ def fuzz(session: nox.Session) -> None:
     """Send an inference server requests that nobody would write, and judge its answers (URL and options after "--")."""
     refuse_two_stages(session)
     python_session(session, "-m", "proving_ground", "fuzz", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def aiperf(session: nox.Session) -> None:
+    """Measure an inference server with AIPerf, made when first needed (--url URL and options after "--")."""
+    refuse_two_stages(session)
+    python_session(session, "-m", "proving_ground", "aiperf", *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -2,10 +2,10 @@
 
 Client and server are processes of this machine, each bound to a core of its own where there are two. The server puts
 into each event the time at which it sends it; errors are the distance of what the client noted from that. On the same
-server locust's own FastHttpUser tells its response times and how late it notes the first token, and aiperf its metrics
-where --aiperf names its program.
+server locust's own FastHttpUser tells its response times and how late it notes the first token, and with --aiperf
+AIPerf its metrics, in the environment that `proving-ground aiperf` makes.
 
-    python benchmarks/load_client.py [--streams 50 100 200] [--seconds 8] [--aiperf PROGRAM] [--json FILE]
+    python benchmarks/load_client.py [--streams 50 100 200] [--seconds 8] [--aiperf] [--json FILE]
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proving_ground.errors import InfrastructureError
+from proving_ground.load.aiperf import Plan as Asked
+from proving_ground.load.aiperf import measure as ask_with_aiperf
 from proving_ground.load.measured.engine import measure
 from proving_ground.load.measured.plan import Level, Plan
 from proving_ground.load.measured.timed import timed_server
@@ -39,19 +41,6 @@ FIRST, TOKEN = 0.1, 0.05
 """Seconds of the server for which times are compared."""
 TOKENS = 40
 
-TOKENIZER = """
-import json, pathlib, sys
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-made = Tokenizer(models.BPE(unk_token="<unk>"))
-made.pre_tokenizer = pre_tokenizers.ByteLevel()
-letters = pre_tokenizers.ByteLevel.alphabet()
-trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=["<unk>", "<s>", "</s>"], initial_alphabet=letters)
-made.train_from_iterator([" ".join(map(str, range(2000)))], trainer)
-made.save(sys.argv[1] + "/tokenizer.json")
-told = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
-pathlib.Path(sys.argv[1], "tokenizer_config.json").write_text(json.dumps(told))
-"""
-"""Makes a tokenizer on the spot, run by aiperf's own Python: aiperf makes prompts with one, and would ask a hub."""
 LOCUST = Path(__file__).with_name("load_client_locust.py")
 
 
@@ -105,42 +94,28 @@ async def locust(url: str, users: int, seconds: float, *, streamed: bool) -> dic
     return found
 
 
-async def aiperf(program: str, url: str, users: int, seconds: float) -> dict[str, Any]:
-    """Ask with aiperf, and read the metrics of its own export."""
-    count = max(users, int(users * seconds / (FIRST + TOKENS * TOKEN)))
-    with tempfile.TemporaryDirectory() as folder:
-        python = str(Path(program).with_name("python"))
-        await asyncio.to_thread(subprocess.run, [python, "-c", TOKENIZER, folder], capture_output=True, check=True)
-        words = [program, "profile", "--model", "timed", "--url", url, "--endpoint-type", "chat", "--streaming"]
-        words += ["--concurrency", str(users), "--request-count", str(count), "--artifact-dir", f"{folder}/artifacts"]
-        words += ["--extra-inputs", f"max_tokens:{TOKENS}", "--use-server-token-count", "--tokenizer", folder]
-        words += ["--ui", "none"]
-        done = await asyncio.to_thread(subprocess.run, words, capture_output=True, text=True, timeout=240, check=False)
-        found = exported(Path(folder))
-    if found is None:
-        return {"problem": (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or [""])[-1][:200]}
-    names = {"ttft": "time_to_first_token", "itl": "inter_token_latency", "e2e": "request_latency"}
-    rows = {name: found.get(metric) or {} for name, metric in names.items()}
-    return {f"{name}_{part}_ms": row.get(part) for name, row in rows.items() for part in ("p50", "p99")}
+async def aiperf(url: str, users: int, seconds: float) -> dict[str, Any]:
+    """Ask with aiperf, as it is asked by the verb of that name."""
+    asked = Asked(url=url, model="timed", users=users, seconds=seconds, max_tokens=TOKENS)
+    try:
+        measured = (await ask_with_aiperf(asked, say=lambda line: print(line, file=sys.stderr))).measured
+    except InfrastructureError as error:
+        return {"problem": str(error)[:200]}
+    if measured is None:
+        return {"problem": "it measured nothing"}
+    names = [f"{name}_{part}" for name in ("ttft", "itl", "e2e") for part in ("p50", "p99")]
+    return {f"{name}_ms": measured.last.latencies_ms.get(name) for name in names}
 
 
-def exported(folder: Path) -> dict[str, Any] | None:
-    """Return what aiperf wrote, if it did."""
-    for file in folder.rglob("profile_export_aiperf.json"):
-        found: dict[str, Any] = json.loads(file.read_text())
-        return found
-    return None
-
-
-async def truth(streams: int, seconds: float, program: str | None) -> list[dict[str, Any]]:
+async def truth(streams: int, seconds: float, *, with_aiperf: bool) -> list[dict[str, Any]]:
     """Compare times at so many concurrent streams."""
     async with server(FIRST, TOKEN) as url:
         ours = told(await measure(plan(url, streams, seconds, max_tokens=TOKENS, stamps=True)))
         rows = [{"client": "ours", "streams": streams, **ours}]
         theirs = await locust(url, streams, seconds + streams / 100, streamed=True)
         rows.append({"client": "FastHttpUser", "streams": streams, **theirs})
-        if program:
-            rows.append({"client": "aiperf", "streams": streams, **await aiperf(program, url, streams, seconds)})
+        if with_aiperf:
+            rows.append({"client": "aiperf", "streams": streams, **await aiperf(url, streams, seconds)})
     return rows
 
 
@@ -175,12 +150,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--streams", nargs="+", type=int, default=[50, 100, 200])
     parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--aiperf", metavar="PROGRAM", help="aiperf of an environment of its own")
+    parser.add_argument("--aiperf", action="store_true", help="also ask with AIPerf, made when first needed")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"load average before {load:.1f}; one core for the client, the server's token times {FIRST} and {TOKEN} s")
-    times = [row for count in options.streams for row in asyncio.run(truth(count, options.seconds, options.aiperf))]
+    times = [
+        row
+        for count in options.streams
+        for row in asyncio.run(truth(count, options.seconds, with_aiperf=options.aiperf))
+    ]
     columns = ("client", "streams", "ttft_p50_ms", "ttft_p99_ms", "ttft_p99_error_ms", "itl_p99_error_ms", "cpu")
     show(times, (*columns, "verdict"))
     bears = asyncio.run(throughput(options.seconds))

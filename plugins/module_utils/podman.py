@@ -55,14 +55,15 @@ class Podman:
         except subprocess.TimeoutExpired:
             raise PodmanError(f"podman {' '.join(arguments[:2])} did not end within {seconds:g} s") from None
 
-    def listed(self, kind: str, label: str) -> list[dict[str, Any]]:
-        """Return containers (``ps --all``) or networks (``network ls``) that carry a label.
+    def listed(self, kind: str, label: str = "") -> list[dict[str, Any]]:
+        """Return containers (``ps --all``) or networks (``network ls``).
 
         Args:
             kind: ``container`` or ``network``.
-            label: ``name=value``.
+            label: ``name=value`` that they carry; empty: all.
         """
         words = ["ps", "--all"] if kind == "container" else ["network", "ls"]
-        text = self.run(*words, "--filter", f"label={label}", "--format", "json").strip()
+        only = ["--filter", f"label={label}"] if label else []
+        text = self.run(*words, *only, "--format", "json").strip()
         found = json.loads(text or "null")
         return found or []

@@ -133,12 +133,7 @@ def load(path: Path) -> dict[str, Tool]:
     tools = data.get("tools") if isinstance(data, dict) else None
     if not isinstance(tools, dict):
         raise ToolError(f"{path}: expected an object 'tools' that maps names to descriptions")
-    others = _other_versions(data.get("other_versions", {}), where=f"{path}: other_versions")
-    loaded = {name: _tool(name, value, others, where=f"{path}: tool {name!r}") for name, value in tools.items()}
-    unused = sorted(others.keys() - {tool.manifest for tool in loaded.values()})
-    if unused:
-        raise ToolError(f"{path}: other_versions: no tool has the manifest {unused[0]!r}")
-    return loaded
+    return {name: _tool(name, value, where=f"{path}: tool {name!r}") for name, value in tools.items()}
 
 
 def select(catalogue: Mapping[str, Tool], names: Iterable[str], versions: Mapping[str, str]) -> list[Tool]:
@@ -173,18 +168,7 @@ def in_words(seconds: float) -> str:
     return "about a minute" if minutes <= 1 else f"about {minutes} minutes"
 
 
-def _other_versions(value: Any, *, where: str) -> dict[str, dict[str, str]]:
-    """Return, by manifest, the manifests of other versions of the same tools."""
-    if not isinstance(value, dict) or not all(isinstance(versions, dict) for versions in value.values()):
-        raise ToolError(f"{where}: expected an object that maps manifests to objects of versions")
-    for versions in value.values():
-        for version, manifest in versions.items():
-            if not _VERSION.fullmatch(version) or not isinstance(manifest, str) or not _NAME.fullmatch(manifest):
-                raise ToolError(f"{where}: expected a version and a manifest, found {version!r}: {manifest!r}")
-    return value
-
-
-def _tool(name: str, value: Any, others: Mapping[str, Mapping[str, str]], *, where: str) -> Tool:
+def _tool(name: str, value: Any, *, where: str) -> Tool:
     if not _NAME.fullmatch(name):
         raise ToolError(f"{where}: a name is lower-case letters, digits, '.', '_' and '-'")
     if not isinstance(value, dict):
@@ -192,7 +176,7 @@ def _tool(name: str, value: Any, others: Mapping[str, Mapping[str, str]], *, whe
     value = dict(value)
     download = value.pop("download", None)
     fields = {field.name for field in dataclasses.fields(Tool)}
-    fields -= {"name", "download", "manifest_version", "other_versions"}
+    fields -= {"name", "download", "manifest_version"}
     unknown = sorted(set(value) - fields)
     if unknown:
         raise ToolError(f"{where}: unknown field {unknown[0]!r} (known: {', '.join(sorted(fields))})")
@@ -204,13 +188,18 @@ def _tool(name: str, value: Any, others: Mapping[str, Mapping[str, str]], *, whe
     command = value.pop("version_command", ["--version"])
     if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
         raise ToolError(f"{where}: expected a list of words in the field 'version_command'")
+    others = value.get("other_versions", {})
+    if not isinstance(others, dict) or not all(
+        _VERSION.fullmatch(version) and isinstance(manifest, str) and _NAME.fullmatch(manifest)
+        for version, manifest in others.items()
+    ):
+        raise ToolError(f"{where}: expected an object of versions and their manifests in the field 'other_versions'")
     try:
         return Tool(
             name=name,
             manifest_version=value["version"],
             version_command=tuple(command),
             download=Download(**download) if download is not None else None,
-            other_versions=others.get(value["manifest"], {}),
             **value,
         )
     except TypeError as error:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from proving_ground.errors import ConfigurationError, InfrastructureError
+from proving_ground.openai_api.access import token_in, trust_in
+from proving_ground.openai_api.health import reason_of
 
 MODELS = "/v1/models"
 _SECONDS = 10.0
@@ -52,13 +52,14 @@ async def probe(
 
     Raises:
         InfrastructureError: Nobody answers, not in time, or that the server is not well.
-        ConfigurationError: It is no HTTP, or credentials are missing.
+        ConfigurationError: It is no HTTP, or credentials are missing or none.
         NotOpenAIError: It is HTTP, but lists no models as OpenAI's API does.
     """
-    headers = {"Authorization": f"Bearer {_token(auth)}"} if auth else {}
+    headers = {"Authorization": f"Bearer {token_in(auth)}"} if auth else {}
+    trusted = trust_in(ca)
     try:
         timeout = aiohttp.ClientTimeout(total=seconds)
-        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca) if ca else True)
+        connector = aiohttp.TCPConnector(ssl=trusted)
         async with (
             aiohttp.ClientSession(timeout=timeout, headers=headers, connector=connector) as client,
             client.get(f"{url}{MODELS}", allow_redirects=False) as answer,
@@ -67,10 +68,13 @@ async def probe(
             body = await answer.content.read(_BODY_LIMIT)
     except TimeoutError as error:
         raise InfrastructureError(f"no answer within {seconds:g} s", where=url) from error
-    except (aiohttp.ClientConnectorError, aiohttp.ClientOSError) as error:
-        reason = getattr(error, "strerror", "") or str(error)
-        raise InfrastructureError(f"cannot be reached: {reason}", where=url) from error
-    except (aiohttp.ClientResponseError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError) as error:
+    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientOSError) as error:
+        hint = "--ca FILE names whom to trust" if isinstance(error, aiohttp.ClientConnectorCertificateError) else ""
+        raise InfrastructureError(f"cannot be reached: {reason_of(error)}", where=url, hint=hint) from error
+    except aiohttp.ServerDisconnectedError as error:
+        # So does what forwards to a server that is not there yet.
+        raise InfrastructureError("takes connections and closes them without an answer", where=url) from error
+    except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
         raise ConfigurationError("what answers there is no HTTP", where=url, hint="is the port right?") from error
     except aiohttp.ClientError as error:
         raise InfrastructureError(f"cannot be asked: {error or type(error).__name__}", where=url) from error
@@ -105,13 +109,6 @@ def _models(body: bytes) -> list[dict[str, Any]]:
 
 def _server(entry: dict[str, Any]) -> str:
     return _OWNERS.get(str(entry.get("owned_by", "")), "")
-
-
-def _token(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(f"cannot be read: {error.strerror}", where=file) from error
 
 
 def probed(url: str, *, model: str = "", auth: str | None = None, ca: str | None = None) -> Found:

@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from proving_ground.contracts.platform import Capabilities, Clock, Endpoint, Platform, System
+from proving_ground.contracts.platform import Capabilities, Clock, Cluster, Endpoint, Platform, System
 from proving_ground.errors import ConfigurationError, InfrastructureError
 from proving_ground.pipeline.options import new_run_id
 from proving_ground.report.merge import SuiteLog, merge
@@ -30,6 +30,8 @@ _PATIENCE = 60.0
 """Seconds that an interrupted suite has for its clean-up."""
 _TAIL = 4000
 _USAGE_ERROR = 4
+NOTHING_SELECTED = 5
+"""What pytest ends with where no check is to run."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,23 @@ class Came:
     Attributes:
         merged: Every check with its outcome.
         interrupted: Whether it ended before its time.
-        printed: The end of what pytest printed, of suites that could not be judged.
+        printed: What pytest ended with and the end of what it printed, of suites that could not be judged.
         configuration: Whether a suite could not be judged for how it was called.
     """
 
     merged: Merged
     interrupted: bool = False
-    printed: dict[str, str] = field(default_factory=dict)
+    printed: dict[str, tuple[int, str]] = field(default_factory=dict)
     configuration: bool = False
 
 
 def platform_of(
-    url: str, *, parameters: Mapping[str, object], auth: str | None = None, ca: str | None = None
+    url: str,
+    *,
+    parameters: Mapping[str, object],
+    auth: str | None = None,
+    ca: str | None = None,
+    kubeconfig: str | None = None,
 ) -> Platform:
     """Return a platform that consists of one inference server.
 
@@ -86,11 +93,13 @@ def platform_of(
         parameters: What is known of the system, and what its suites are told.
         auth: Absolute path of a file with a bearer token.
         ca: Absolute path of a file with certificates.
+        kubeconfig: Absolute path of that of the cluster that load comes from; absent: it is made here.
     """
     capabilities = ["inference"]
     return Platform(
         run_id=new_run_id(),
         inventory="url",
+        clusters={"default": Cluster(kubeconfig=kubeconfig)} if kubeconfig else {},
         endpoints={SYSTEM: Endpoint(url=url, auth=auth, ca=ca)},
         systems={SYSTEM: System(implementation="existing", parameters=dict(parameters))},
         capabilities=Capabilities(promised=capabilities, present=capabilities),
@@ -162,13 +171,24 @@ def run(asked: Asked) -> Came:
         tail = log.read_text(encoding="utf-8", errors="replace")[-_TAIL:]
         logs.append(SuiteLog(name, suite.definition.description, _events(asked, suite), tail))
         if status not in {0, 1}:
-            printed[name] = tail
+            printed[name] = status, tail
         configuration = configuration or status == _USAGE_ERROR
         if asked.ended is not None:
             asked.ended(name, status)
         if interrupted:
             break
-    return Came(merge(logs), interrupted, printed, configuration)
+    came = Came(merge(logs), interrupted, printed, configuration)
+    return _without_unmatched(came) if asked.expression else came
+
+
+def _without_unmatched(came: Came) -> Came:
+    """Leave out the suites in which no check has a wanted name, as long as one suite has, as a run does."""
+    unmatched = {name for name, (status, _) in came.printed.items() if status == NOTHING_SELECTED}
+    if len(unmatched) == len(came.merged.suites):
+        return came
+    kept = [suite for suite in came.merged.suites if suite.name not in unmatched]
+    printed = {name: told for name, told in came.printed.items() if name not in unmatched}
+    return replace(came, merged=replace(came.merged, suites=kept), printed=printed)
 
 
 def _call(words: list[str], root: Path, log: Path) -> tuple[int, bool]:

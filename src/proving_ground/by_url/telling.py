@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
+from proving_ground.by_url.running import NOTHING_SELECTED
 from proving_ground.errors import ExitCode
 from proving_ground.load.measured.asking import FOLDER
 from proving_ground.load.measured.result import Measured
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _STATUS = {"error": "failed"}
 """The schema knows no errors: they count as failed, and say why."""
+_SAID = "ERROR: "
 
 
 def load_of(merged: Merged, artifacts: Path) -> LoadTest | None:
@@ -72,8 +74,8 @@ def refused(name: str, reason: str) -> str:
     return json.dumps({"summary": summary, "tests": tests}, indent=2) + "\n"
 
 
-def as_text(merged: Merged, load: LoadTest | None) -> str:
-    """Return what came of it for people."""
+def as_text(merged: Merged, load: LoadTest | None, *, interrupted: bool = False) -> str:
+    """Return what came of it for people; of a load that was interrupted, what was seen until then."""
     width = max((len(test.id) for test in merged.tests), default=0)
     lines = []
     for test in merged.tests:
@@ -84,12 +86,28 @@ def as_text(merged: Merged, load: LoadTest | None) -> str:
     lines += ["", f"{counts} in {summary.duration_seconds:.1f} s"]
     lines += [f"suite {suite.name} could not be judged: {suite.problem}" for suite in merged.suites if suite.problem]
     if load is not None:
+        until = " until it was interrupted" if interrupted else ""
         lines.append(
-            f"load: {load.requests_per_second:.2f} requests per second, latency p50 {load.p50_latency_ms:.0f} ms, "
-            f"p95 {load.p95_latency_ms:.0f} ms, p99 {load.p99_latency_ms or 0:.0f} ms, "
-            f"errors {100 * load.error_rate:.1f} %"
+            f"load{until}: {load.requests_per_second:.2f} requests per second, "
+            f"latency p50 {load.p50_latency_ms:.0f} ms, p95 {load.p95_latency_ms:.0f} ms, "
+            f"p99 {load.p99_latency_ms or 0:.0f} ms, errors {100 * load.error_rate:.1f} %"
         )
     return "\n".join(lines) + "\n"
+
+
+def ended_early(name: str, status: int, printed: str, expression: str) -> str:
+    """Return why a suite could not be judged: in a line where pytest was called wrongly, else with what it printed.
+
+    Args:
+        name: Name of the suite.
+        status: What pytest ended with.
+        printed: The end of what it printed.
+        expression: What checks had to match; empty: nothing.
+    """
+    if status == NOTHING_SELECTED:
+        return f"suite {name}: no check " + (f"matches -k {expression!r}" if expression else "is of these stages")
+    said = [line.removeprefix(_SAID) for line in printed.splitlines() if line.startswith(_SAID)]
+    return f"suite {name}: {said[0]}" if said else f"suite {name} ended early:\n{printed}"
 
 
 def as_pytest_report(merged: Merged, code: int, *, root: Path, began: dt.datetime) -> str:

@@ -7,50 +7,43 @@ import os
 import secrets
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: In the environment of every process of a test, so that nobody else's process is taken for one of them.
 MARK = "PROVING_GROUND_TEST_PROCESS"
+_MOST_PASSES = 10
+"""One that starts others while they are looked for is found at the next pass."""
 
 
 class Background:
-    """The process groups that the operations of one test left behind.
+    """What the operations of one test left running, also outside their process groups.
 
     Attributes:
         token: Value of `MARK` for the processes of this test.
+        used: Whether there can be any.
     """
 
     def __init__(self) -> None:
         self.token = secrets.token_hex(8)
-        self._groups: set[int] = set()
-
-    def keep(self, group: int) -> None:
-        """Remember a group whose leader has ended; one without members is forgotten."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, 0)
-            self._groups.add(group)
+        self.used = False
 
     def end(self) -> None:
-        """Kill what is left of all groups."""
-        groups, self._groups = self._groups, set()
-        for pid in _members(groups) if groups else ():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if self._is_ours(pid):
+        """Kill what is left."""
+        for _ in range(_MOST_PASSES if self.used else 0):
+            processes = list(self._processes())
+            if not processes:
+                break
+            for pid in processes:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
 
-    def _is_ours(self, pid: int) -> bool:
-        """Tell whether a process has the mark: a number may belong to another one by now."""
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            return False
-        return f"{MARK}={self.token}".encode() in environment.split(b"\0")
-
-
-def _members(groups: set[int]) -> list[int]:
-    """Return the processes of some groups."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(int(entry.name)) in groups:
-                found.append(int(entry.name))
-    return found
+    def _processes(self) -> Iterator[int]:
+        """Yield the processes that have the mark; one that has ended has no environment."""
+        mark = f"{MARK}={self.token}".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name)

@@ -139,6 +139,7 @@ async def execute(
     At the end of its time, and when the caller is cancelled, the whole group is killed. What a program that ended by
     itself left running, with its output elsewhere, is kept until ``background`` ends it.
     """
+    background.used = True
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *arguments,
@@ -167,15 +168,16 @@ async def execute(
     except TimeoutError:
         timed_out = True
     finally:
-        if ended:
-            background.keep(process.pid)
-        else:
+        if not ended:
             _kill(process)
         # a process that left the group may still hold the pipes: do not wait for it for ever
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_AFTERMATH_SECONDS):
                 await asyncio.shield(readers)
+        # asyncio complains of an exception that nobody asks for
+        readers.add_done_callback(lambda done: done.cancelled() or done.exception())
         readers.cancel()
+        _let_go(process)
     code = process.returncode if process.returncode is not None else -signal.SIGKILL
     return Outcome(_text(stdout), _text(stderr), code, timed_out)
 
@@ -184,6 +186,12 @@ def _kill(process: asyncio.subprocess.Process) -> None:
     """End the process and everything in its group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _let_go(process: asyncio.subprocess.Process) -> None:
+    """Close this end of the pipes, whoever holds the other one."""
+    # asyncio closes it by itself at the end of all that hold a pipe, and Process has no method for it.
+    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 async def _drain(stream: asyncio.StreamReader | None, into: bytearray) -> None:

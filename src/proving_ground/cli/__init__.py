@@ -20,6 +20,7 @@ VERBS = (
     "load",
     "wait-healthy",
     "fuzz",
+    "aiperf",
     "history",
     "results",
     "clean",

@@ -68,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         return ExitCode.FAILED
     result = asyncio.run(fuzz(plan, say=_say))
     sys.stdout.write(as_json(plan, result) if arguments.output == "json" else as_text(plan, result))
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
     return ExitCode.FAILED if result.failures else ExitCode.PASSED
 
 
@@ -85,6 +87,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     """
     from proving_ground.by_url.probing import probed  # noqa: PLC0415 - as above
     from proving_ground.load.targets import check_target  # noqa: PLC0415 - as above
+    from proving_ground.openai_api.access import token_in  # noqa: PLC0415 - as above
     from proving_ground.openai_api.fuzzing import Plan  # noqa: PLC0415 - as above
     from proving_ground.openai_api.health import base_url  # noqa: PLC0415 - as above
 
@@ -106,7 +109,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         url=url,
         model=found.model,
         server=found.server if arguments.server is None else arguments.server,
-        token=Path(auth).read_text(encoding="utf-8").strip() if auth else "",
+        token=token_in(auth) if auth else "",
         ca=ca,
         cases=arguments.cases,
         duration=arguments.duration,
@@ -140,5 +143,6 @@ def as_text(plan: Plan, result: Result) -> str:
     lines += [f"failed: {failure}" for failure in result.failures[:_SHOWN]]
     if (more := len(result.failures) - _SHOWN) > 0:
         lines.append(f"failed: {more} more (--output json has all)")
-    lines.append(f"{len(result.failures)} failed" if result.failures else "nothing broke it")
+    nothing = "nothing broke it" + (" until it was interrupted" if result.interrupted else "")
+    lines.append(f"{len(result.failures)} failed" if result.failures else nothing)
     return "\n".join(lines) + "\n"

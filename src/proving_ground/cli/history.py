@@ -140,10 +140,10 @@ def _time(text: str) -> dt.datetime:
         raise argparse.ArgumentTypeError(f"expected a time of ISO 8601, found {text!r}") from None
 
 
-def _open(arguments: argparse.Namespace) -> Store:
+def _open(arguments: argparse.Namespace, *, make: bool = False) -> Store:
     from proving_ground.history.store import Store  # noqa: PLC0415 - what showing the help does not need
 
-    return Store.open(arguments.history)
+    return Store.open(arguments.history, make=make)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -196,20 +196,16 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 def _gates(arguments: argparse.Namespace, stage: str | None) -> Sequence[Gate]:
     from proving_ground.contracts.gates import Gates  # noqa: PLC0415 - as above
-    from proving_ground.contracts.stages import Stages  # noqa: PLC0415 - as above
-    from proving_ground.pipeline.project import load_yaml, nearest  # noqa: PLC0415 - as above
+    from proving_ground.pipeline.project import Project, load_yaml  # noqa: PLC0415 - as above
 
     if arguments.gates is not None:
         return load_yaml(arguments.gates, Gates).gates
     if stage is None:
         return ()
-    path = Path("stages.yml")
-    stages = load_yaml(path, Stages).stages
-    if stage not in stages:
-        raise ConfigurationError(f"no stage {stage!r}", where=str(path), hint=nearest(stage, stages))
-    if not stages[stage].gates:
-        raise ConfigurationError(f"stage {stage} has no gates", where=str(path), hint="give --gates FILE")
-    return stages[stage].gates
+    gates = Project.find().stage(stage).gates
+    if not gates:
+        raise ConfigurationError(f"stage {stage} has no gates", where="stages.yml", hint="give --gates FILE")
+    return gates
 
 
 def _gate(arguments: argparse.Namespace) -> int:
@@ -321,7 +317,7 @@ def _import(arguments: argparse.Namespace) -> int:
             labels=tuple(arguments.label),
         )
         records += read(origin, arguments.format)
-    with _open(arguments) as store:
+    with _open(arguments, make=True) as store:
         count = store.add(records)
         measured = sum(len(record.measurements) for record in records)
         sys.stdout.write(f"imported {count} runs with {measured} measurements into {store.where}\n")

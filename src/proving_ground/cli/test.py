@@ -42,6 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="where checks leave files (default: nowhere)")
     _add_server(parser)
     _add_load(parser)
+    _add_pods(parser)
     parser.set_defaults(run=run)
 
 
@@ -88,6 +89,18 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     load.add_argument("--processes", type=int, default=1, metavar="N", help="processes of the client (default: 1)")
 
 
+def _add_pods(parser: argparse.ArgumentParser) -> None:
+    pods = parser.add_argument_group("load from a cluster")
+    pods.add_argument("--worker-pods", type=int, metavar="N", help="pods that make the load (default: it is made here)")
+    pods.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="the cluster of these pods (default: as kubectl finds it)"
+    )
+    pods.add_argument("--worker-image", metavar="IMAGE", help="image of these pods (default: this project's)")
+    pods.add_argument(
+        "--worker-url", metavar="URL", help="base address of the server as these pods see it (default: --url)"
+    )
+
+
 def _duration(text: str) -> float:
     try:
         seconds = float(text) if text.replace(".", "", 1).isdecimal() else parse_wait(text)
@@ -100,7 +113,7 @@ def _duration(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, print what came of it, and return the exit code."""
-    from proving_ground.by_url import running  # noqa: PLC0415 - what showing the help does not need
+    from proving_ground.by_url import outputs, running  # noqa: PLC0415 - what showing the help does not need
     from proving_ground.openai_api.health import base_url  # noqa: PLC0415 - as above
     from proving_ground.pipeline.project import Project  # noqa: PLC0415 - as above
 
@@ -108,15 +121,23 @@ def run(arguments: argparse.Namespace) -> int:
     for file in (arguments.auth, arguments.ca):
         if file is not None and not file.is_file():
             raise ConfigurationError("no such file", where=str(file))
+    pid = arguments.server_pid
+    if pid is not None and not Path(f"/proc/{pid}").is_dir():
+        raise ConfigurationError(f"expected a process of this machine, found {pid}", where="--server-pid")
     project = Project.find()
     suites = running.chosen(project.suites(), arguments.suite)
-    if any(suite.definition.name == "load" for suite in suites):
-        _check_load(arguments, url)
+    loads = any(suite.definition.name == "load" for suite in suites)
+    _check_load(arguments, url, sent=loads)
+    if arguments.artifacts is not None:
+        outputs.make_folder(arguments.artifacts, "--artifacts")
+    if arguments.json_report is not None:
+        outputs.check_file(arguments.json_report, "--json-report")
+    kubeconfig = _cluster(arguments) if loads and arguments.worker_pods else None
     found = _probed(arguments, url)
     if isinstance(found, ExitCode):
         return found
     with tempfile.TemporaryDirectory(prefix="proving-ground-test-") as work:
-        return _verify(arguments, url, found, (project.root, suites), Path(work))
+        return _verify(arguments, url, found, (project.root, suites), Path(work), kubeconfig)
 
 
 def load_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -129,6 +150,13 @@ def load_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
         raise ConfigurationError("a closed loop has users, and no rate", where="--rate", hint="--arrivals poisson")
     if arguments.arrivals != "closed" and arguments.rate is None:
         raise ConfigurationError("expected --rate, requests per second", where=f"--arrivals {arguments.arrivals}")
+    if arguments.worker_pods is None:
+        given = ("--kubeconfig", "--worker-image", "--worker-url")
+        unused = [name for name in given if getattr(arguments, name.removeprefix("--").replace("-", "_")) is not None]
+        if unused:
+            raise ConfigurationError("expected --worker-pods N, which it is for", where=unused[0])
+    elif arguments.worker_pods < 1:
+        raise ConfigurationError(f"expected at least 1, found {arguments.worker_pods}", where="--worker-pods")
     told = {
         "duration": arguments.duration,
         "users": arguments.users,
@@ -139,12 +167,15 @@ def load_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
         "hosts": arguments.allow_host,
         "rate": arguments.rate,
         "max_tokens": arguments.max_tokens,
+        "worker_pods": arguments.worker_pods,
+        "worker_image": arguments.worker_image,
+        "worker_url": arguments.worker_url,
     }
     return {f"load_{name}": value for name, value in told.items() if value is not None}
 
 
-def _check_load(arguments: argparse.Namespace, url: str) -> None:
-    """Refuse a load that is out of its bounds before anything is sent."""
+def _check_load(arguments: argparse.Namespace, url: str, *, sent: bool) -> None:
+    """Refuse a load that is out of its bounds before anything is sent, and where none is sent, too."""
     from proving_ground.load.measured.settings import LoadSettings  # noqa: PLC0415 - as above
     from proving_ground.load.measured.slos import parse_slos  # noqa: PLC0415 - as above
     from proving_ground.load.targets import check_target  # noqa: PLC0415 - as above
@@ -153,12 +184,30 @@ def _check_load(arguments: argparse.Namespace, url: str) -> None:
     for text in arguments.slo:
         if not parse_slos(text):
             raise ConfigurationError("expected an objective such as ttft_p99=200ms, found nothing", where="--slo")
+    option, loaded = ("--worker-url", arguments.worker_url) if arguments.worker_url else ("--url", url)
     try:
-        check_target(url, arguments.allow_host)
+        if sent:
+            check_target(loaded, arguments.allow_host)
     except ConfigurationError as error:
         hint = "if it is yours to load: --allow-host HOST" if "load is not sent" in error.what else error.hint
-        raise ConfigurationError(error.what, where="--url", hint=hint) from None
+        raise ConfigurationError(error.what, where=option, hint=hint) from None
+    if not sent:
+        # Where no load is sent the host may be any.
+        url, told = "http://127.0.0.1", {**told, "load_worker_pods": 0}
     LoadSettings.of(told).plan(url, arguments.model)
+
+
+def _cluster(arguments: argparse.Namespace) -> Path:
+    """Return the kubeconfig of the cluster that makes the load, which answers."""
+    from proving_ground.chainsaw.choices import Choices  # noqa: PLC0415 - as above
+    from proving_ground.load.pods.running import reach  # noqa: PLC0415 - as above
+
+    try:
+        found = Choices(kubeconfig=arguments.kubeconfig).find_kubeconfig()
+    except InfrastructureError as error:
+        raise ConfigurationError(error.what, where="--worker-pods", hint=error.hint) from None
+    reach(found)
+    return found
 
 
 def _probed(arguments: argparse.Namespace, url: str) -> Found | ExitCode:
@@ -185,7 +234,12 @@ def _probed(arguments: argparse.Namespace, url: str) -> Found | ExitCode:
 
 
 def _verify(
-    arguments: argparse.Namespace, url: str, found: Found, project: tuple[Path, list[FoundSuite]], work: Path
+    arguments: argparse.Namespace,
+    url: str,
+    found: Found,
+    project: tuple[Path, list[FoundSuite]],
+    work: Path,
+    kubeconfig: Path | None,
 ) -> int:
     from proving_ground.by_url import running, telling  # noqa: PLC0415 - as above
     from proving_ground.files import write_atomically  # noqa: PLC0415 - as above
@@ -193,13 +247,13 @@ def _verify(
     began = dt.datetime.now(dt.UTC)
     root, suites = project
     artifacts = arguments.artifacts.resolve() if arguments.artifacts else work / "artifacts"
-    artifacts.mkdir(parents=True, exist_ok=True)
     platform = work / "platform.json"
     written = running.platform_of(
         url,
         parameters=_parameters(arguments, found),
         auth=str(arguments.auth.resolve()) if arguments.auth else None,
         ca=str(arguments.ca.resolve()) if arguments.ca else None,
+        kubeconfig=str(kubeconfig) if kubeconfig else None,
     )
     platform.write_text(written.model_dump_json(), encoding="utf-8")
     came = running.run(
@@ -220,18 +274,23 @@ def _verify(
     if arguments.output == "json":
         sys.stdout.write(telling.as_json(came.merged, load))
     else:
-        sys.stdout.write(telling.as_text(came.merged, load))
+        sys.stdout.write(telling.as_text(came.merged, load, interrupted=came.interrupted))
     if arguments.json_report is not None:
         report = telling.as_pytest_report(came.merged, code, root=root, began=began)
         write_atomically(arguments.json_report, report)
-    for name, printed in came.printed.items():
+    for name, (status, printed) in came.printed.items():
         if not came.interrupted:
-            sys.stderr.write(f"proving-ground: suite {name} ended early:\n{printed}\n")
+            sys.stderr.write(f"proving-ground: {telling.ended_early(name, status, printed, arguments.expression)}\n")
+    if came.interrupted:
+        sys.stderr.write("proving-ground: interrupted; what came until then is told\n")
     return code
 
 
 def _tell(name: str, status: int) -> None:
-    sys.stderr.write(f"suite {name} ended{'' if status == 0 else f' with status {status}'}\n")
+    from proving_ground.by_url.running import NOTHING_SELECTED  # noqa: PLC0415 - as above
+
+    how = {0: "ended", 1: "ended with failures", NOTHING_SELECTED: "has no check that is asked for"}
+    sys.stderr.write(f"suite {name} {how.get(status, f'ended with status {status}')}\n")
 
 
 def _parameters(arguments: argparse.Namespace, found: Found) -> dict[str, Any]:

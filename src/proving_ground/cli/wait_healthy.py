@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proving_ground.errors import ExitCode
+from proving_ground.durations import parse_wait
+from proving_ground.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from proving_ground.cli import Parser
@@ -24,19 +25,22 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.add_argument("url", metavar="URL", help="base address, as http://127.0.0.1:8080")
     parser.add_argument(
-        "timeout", metavar="TIMEOUT", nargs="?", type=_seconds, default=120.0, help="seconds to wait (default: 120)"
+        "timeout",
+        metavar="TIMEOUT",
+        nargs="?",
+        type=_seconds,
+        default=120.0,
+        help="how long to wait: seconds, or a time as 5m (default: 120)",
     )
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="certificates of whom to trust, for https")
     parser.set_defaults(run=run)
 
 
 def _seconds(text: str) -> float:
     try:
-        seconds = float(text)
+        return parse_wait(f"{text}s" if text.replace(".", "", 1).isdecimal() else text)
     except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, found {text!r}")
-    return seconds
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, or a time as 5m, found {text!r}") from None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,9 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     from proving_ground.openai_api.health import base_url, wait_healthy  # noqa: PLC0415 - what help does not need
 
     url = base_url(arguments.url)
+    if arguments.ca is not None and not arguments.ca.is_file():
+        raise ConfigurationError("no such file", where=str(arguments.ca))
+    ca = None if arguments.ca is None else str(arguments.ca)
     line = _Line()
     try:
-        spent = asyncio.run(wait_healthy(url, limit=arguments.timeout, told=line.show))
+        spent = asyncio.run(wait_healthy(url, limit=arguments.timeout, ca=ca, told=line.show))
     finally:
         line.end()
     sys.stderr.write(f"{url} is healthy after {spent:.1f} s\n")

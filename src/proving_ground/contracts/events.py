@@ -26,6 +26,24 @@ class Attachment(Contract):
 
 SERIES_LIMIT = 8
 POINTS_LIMIT = 2000
+BANDS_LIMIT = 4
+MARKS_LIMIT = 50
+
+
+class PlotBand(Contract):
+    """Where values should lie: an area over the whole width of a plot."""
+
+    name: str
+    lower: FiniteFloat
+    upper: FiniteFloat
+
+
+class PlotMark(Contract):
+    """A place of a plot where something happened, such as a change of the level."""
+
+    x: FiniteFloat
+    y: FiniteFloat | None = Field(default=None, description="Value there; absent: it is a time and no value.")
+    label: str = Field(description="What happened, in one line: it is also told beside the plot.")
 
 
 class Plot(Contract):
@@ -38,6 +56,8 @@ class Plot(Contract):
         default={}, max_length=SERIES_LIMIT, description="Name -> its points; the order is that of the line."
     )
     left_out: list[str] = Field(default=[], description="Names of series for which there was no place.")
+    bands: list[PlotBand] = Field(default=[], max_length=BANDS_LIMIT, description="Where values should lie.")
+    marks: list[PlotMark] = Field(default=[], max_length=MARKS_LIMIT, description="What happened where.")
 
 
 class Collected(Contract):

@@ -99,6 +99,10 @@ class RelativeGate(_Gate):
     minimal_effect: float = Field(
         default=0.05, ge=0, lt=10, description="Share of the baseline below which a difference does not matter."
     )
+    minimal_change: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = Field(
+        default={},
+        description="Unit -> difference below which it does not matter, whatever its share: what cannot be measured.",
+    )
     find: float = Field(
         default=0.1, gt=0, lt=10, description="Change, as a share, for which the runs that finding it takes are told."
     )

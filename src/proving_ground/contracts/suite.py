@@ -17,6 +17,11 @@ class FaultExpectation(Contract):
     )
     must_fail: list[str] = Field(min_length=1, description="Check ids, or fnmatch patterns of them.")
     may_be_blocked: list[str] = Field(default=[], description="Check ids or patterns whose outcome does not count.")
+    marks: str = Field(
+        default="",
+        description="Mark expression of the checks that are tried under it, in place of the proof's: "
+        "what it leaves out costs too much to be tried under each fault.",
+    )
 
 
 class ProveSettings(Contract):

@@ -26,19 +26,20 @@ _HEADER = b"SQLite format 3\0"
 _BUSY = (5, 6)
 
 
-def connect(given: str | None = None) -> sa.Engine:
-    """Return an engine of the history, made and migrated where that is needed.
+def connect(given: str | None = None, *, make: bool = True) -> sa.Engine:
+    """Return an engine of the history, migrated where that is needed.
 
     Args:
         given: File or URL; absent: as the environment says, else the default file.
+        make: Whether a file is made where there is none.
 
     Raises:
-        ConfigurationError: It cannot be read or written, is no history, or one of a later program.
+        ConfigurationError: It cannot be read or written, is no history, or one of a later program, or is not there.
         InfrastructureError: The database server cannot be reached.
     """
     url = sa.make_url(location_of(given))
     where = shown(url)
-    engine = _sqlite(url, where) if url.get_backend_name() == "sqlite" else _postgresql(url)
+    engine = _sqlite(url, where, make=make) if url.get_backend_name() == "sqlite" else _postgresql(url)
     try:
         with told(where):
             with engine.connect() as connection:
@@ -67,8 +68,12 @@ def shown(url: sa.URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
-def _sqlite(url: sa.URL, where: str) -> sa.Engine:
+def _sqlite(url: sa.URL, where: str, *, make: bool) -> sa.Engine:
     path = Path(where)
+    if not make and not path.exists():
+        raise ConfigurationError(
+            "there is no history yet", where=where, hint="a run of suite `load` makes one, and so does `history import`"
+        )
     if path.is_file() and path.stat().st_size:
         _look_without_touching(path)
     try:

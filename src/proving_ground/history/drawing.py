@@ -1,20 +1,20 @@
-"""Trends as one page, without anything from elsewhere and without scripts."""
+"""Trends as plots, and as one page, without anything from elsewhere and without scripts."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from importlib import resources
 from typing import TYPE_CHECKING
 
-import jinja2
-
+from proving_ground.contracts.events import PlotBand, PlotMark
 from proving_ground.plugin.plotting import plot_of
 from proving_ground.report.chart import AREA, Chart, chart
-from proving_ground.report.text import clean, first_line
+from proving_ground.report.html import environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import jinja2
 
     from proving_ground.contracts.events import Plot
     from proving_ground.history.stored import StoredRun
@@ -22,38 +22,28 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Mark:
-    """A change point in the drawing."""
-
-    x: float
-    label: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Figure:
     """A trend as the page draws it."""
 
     chart: Chart
-    marks: tuple[Mark, ...]
     first: str
     last: str
 
 
 def plot(trend: Trend) -> Plot:
-    """Return a trend as a plot of the report."""
-    return plot_of(trend.name, trend.lines(), x="run, the oldest first", y=trend.series.unit)
+    """Return a trend as a plot of the report: its band as an area, its change points marked and told."""
+    bands = [] if trend.band is None else [PlotBand(name="band", lower=trend.band.lower, upper=trend.band.upper)]
+    marks = [
+        PlotMark(x=point.index + 1, y=trend.values[point.index], label=told)
+        for point, told in zip(trend.changes, trend.told(), strict=True)
+    ]
+    return plot_of(trend.name, trend.lines(), x="run, the oldest first", y=trend.series.unit, bands=bands, marks=marks)
 
 
 def figure(trend: Trend) -> Figure:
-    """Return a trend as a drawing, change points marked."""
-    width = AREA["right"] - AREA["left"]
-    last = max(len(trend.values) - 1, 1)
-    marks = tuple(
-        Mark(round(AREA["left"] + width * (point.index - 0.5) / last, 1), told)
-        for point, told in zip(trend.changes, trend.told(), strict=True)
-    )
+    """Return a trend as a drawing, and its ends."""
     ends = [f"{run.run_id}, {run.time:%Y-%m-%d %H:%M}" for run in (*trend.runs[:1], *trend.runs[-1:])]
-    return Figure(chart(plot(trend)), marks, *(ends or ["", ""]))
+    return Figure(chart(plot(trend)), *(ends or ["", ""]))
 
 
 def page(trends: Sequence[Trend], run: StoredRun) -> str:
@@ -63,9 +53,4 @@ def page(trends: Sequence[Trend], run: StoredRun) -> str:
 
 @functools.cache
 def _template() -> jinja2.Template:
-    text = (resources.files("proving_ground.history") / "templates" / "trends.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"clean": clean, "first_line": first_line}
-    return environment.from_string(text)
+    return environment("proving_ground.history", "proving_ground.report").get_template("trends.html.j2")

@@ -59,11 +59,10 @@ class PerformanceHistory:
         recording: bool | None = None,
     ) -> None:
         settings = check.settings
-        proving = settings.fault is not None or settings.wait_limit is not None
         self._check = check
         self._gates = tuple(gates) if gates is not None else read_gates(settings.state_dir)
         self._store = store
-        self.recording = not proving if recording is None else recording
+        self.recording = not settings.proving if recording is None else recording
 
     @property
     def gates(self) -> tuple[Gate, ...]:

@@ -209,9 +209,10 @@ def _adjusted(compared: Sequence[_Compared]) -> list[Judgement]:
 def _judge_comparison(one: _Compared, p_worse: float, p_better: float, tests: int) -> Judgement:
     gate, found = one.gate, one.comparison
     outcome: Outcome = "pass"
-    if p_worse <= gate.alpha and found.worse >= gate.minimal_effect:
+    matters = abs(found.after - found.before) >= gate.minimal_change.get(one.series.unit, 0.0)
+    if matters and p_worse <= gate.alpha and found.worse >= gate.minimal_effect:
         outcome = "regression"
-    elif p_better <= gate.alpha and -found.worse >= gate.minimal_effect:
+    elif matters and p_better <= gate.alpha and -found.worse >= gate.minimal_effect:
         outcome = "improvement"
     needed = None
     told = f"{_number(found.before)} -> {_number(found.after)} {one.series.unit}, {_share(found.worse)}"

@@ -42,9 +42,9 @@ class Store:
         self.where = shown(engine.url)
 
     @classmethod
-    def open(cls, given: str | None = None) -> Self:
-        """Open the history, made where there is none; see `connecting.connect`."""
-        return cls(connect(given))
+    def open(cls, given: str | None = None, *, make: bool = True) -> Self:
+        """Open the history; see `connecting.connect`."""
+        return cls(connect(given, make=make))
 
     @classmethod
     def in_memory(cls) -> Self:

@@ -49,7 +49,7 @@ class Trend:
         return f"{self.series.name} ({self.statistic})"
 
     def lines(self) -> dict[str, list[tuple[float, float]]]:
-        """Return it as lines over the number of the run, for `Plot` and `CheckRun.plot`."""
+        """Return it as lines over the number of the run, for a plot; the limits of its band are an area there."""
         numbers = range(1, len(self.values) + 1)
         found = {"value": [(float(n), value) for n, value in zip(numbers, self.values, strict=True)]}
         if self.changes:
@@ -57,9 +57,7 @@ class Trend:
             found["level"] = [point for low, high, at in steps for point in ((low + 1.0, at), (float(high), at))]
         if self.band is not None and self.values:
             last = float(len(self.values))
-            found["upper limit"] = [(1.0, self.band.upper), (last, self.band.upper)]
             found["reference"] = [(1.0, self.band.reference), (last, self.band.reference)]
-            found["lower limit"] = [(1.0, self.band.lower), (last, self.band.lower)]
         return found
 
     def told(self) -> list[str]:
@@ -71,7 +69,7 @@ class Trend:
             about = f", commit {run.commit[:12]}" if run.commit else ""
             lines.append(
                 f"{'worse' if worse else 'better'} by {abs(point.change):.1%} since run {run.run_id} "
-                f"({run.time:%Y-%m-%d %H:%M}{about}): {point.before:.4g} -> {point.after:.4g} {self.series.unit}"
+                f"({run.time:%Y-%m-%d %H:%M}{about}): median {point.before:.4g} -> {point.after:.4g} {self.series.unit}"
             )
         return lines
 

@@ -8,8 +8,16 @@ from pathlib import Path
 
 from proving_ground.errors import ProvingGroundError
 from proving_ground.images.base import Source
-from proving_ground.images.build import KINDS, Wanted, build, report
+from proving_ground.images.build import Wanted, build, report
+from proving_ground.images.kinds import KINDS
 from proving_ground.models import table
+from proving_ground.servers import llama
+from proving_ground.servers.environment import ensure
+from proving_ground.servers.model import Model, provide
+from proving_ground.servers.model_options import add_model_options, wanted_model
+from proving_ground.servers.speaking import speaker
+
+MODEL_PREFIX = "inference-"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,7 +33,21 @@ def parser() -> argparse.ArgumentParser:
     for kind in KINDS:
         options.add_argument(f"--{kind.replace('_', '-')}", action="append", default=[], metavar="IMAGE")
     options.add_argument("--models", type=Path, action="append", default=[], help="models.csv whose images are servers")
+    add_model_options(options, prefix=MODEL_PREFIX)
+    options.add_argument("--progress-file", type=Path, help="file that gets lines about what takes long")
     return options
+
+
+def model_of(options: argparse.Namespace) -> Model:
+    """Return the model that images of inference servers get, fetched or written where the cache lacks it.
+
+    Raises:
+        ProvingGroundError: It cannot be had.
+    """
+    say = speaker("images", options.progress_file, known_as="inference server")
+    cache = llama.cache_of_user()
+    environment = ensure(llama.LOCK, cache, say=say)
+    return provide(wanted_model(options, prefix=MODEL_PREFIX), cache, python=environment.python, say=say)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,7 +58,8 @@ def main(argv: list[str] | None = None) -> int:
         for models in options.models:
             names["servers"] += [row.image for row in table.read(models).rows]
         source = Source(options.base_image, options.release, options.mirror, tuple(options.podman or ["podman"]))
-        built = build(Wanted(options.cache, options.lock, source, names, options.output))
+        model = model_of(options) if names["inference_servers"] else None
+        built = build(Wanted(options.cache, options.lock, source, names, options.output, model))
     except ProvingGroundError as error:
         print(error, file=sys.stderr)  # noqa: T201 -- the one line for people
         return int(error.exit_code)

@@ -12,6 +12,7 @@ import json
 import os
 import tarfile
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -131,6 +132,28 @@ def write_layer(path: Path, root: Path, folders: Iterable[str]) -> None:
                     if parent.parts:
                         archive.add(root / parent, str(parent), recursive=False, filter=_plain)
                 archive.add(root / folder, folder, filter=_plain)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_files(path: Path, files: Mapping[str, Path | bytes]) -> None:
+    """Write files as a layer: owned by root, without times, in order.
+
+    Args:
+        path: The tar file; there as a whole or not at all.
+        files: What each is, a file or its content, by its name relative to ``/``.
+    """
+    parents = {str(parent) for name in files for parent in PurePosixPath(name).parents if parent.parts}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive:
+            for name in sorted(parents):
+                folder = tarfile.TarInfo(name)
+                folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+                archive.addfile(folder)
+            for name, content in sorted(files.items()):
+                _add(archive, name, content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

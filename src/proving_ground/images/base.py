@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PACKAGES = ("ca-certificates", "curl", "python3")
+PACKAGES = ("ca-certificates", "curl", "libgomp1", "python3")
+"""The library of threads is what llama.cpp is linked with."""
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 _SECONDS = 900.0
 _MODE = 0o755

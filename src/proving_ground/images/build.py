@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import importlib.util
 import json
-import os
 import platform
-import re
-import shutil
-import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proving_ground import __version__
-from proving_ground.errors import ConfigurationError, InfrastructureError
+from proving_ground.errors import ConfigurationError
 from proving_ground.fleet.pod.own import IMAGE
-from proving_ground.images import base, pins
-from proving_ground.images.archive import Image, Layer, write_archive, write_layer
-from proving_ground.images.base import Base, Source, execute
+from proving_ground.images import base
+from proving_ground.images.archive import Image, Layer, write_archive
+from proving_ground.images.base import Base, Source
+from proving_ground.images.kinds import APPLICATION, KINDS, LIBRARIES, MODEL
+from proving_ground.images.layers import Ground, digest
+from proving_ground.images.references import TAGGED
+from proving_ground.servers.llama import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
-PLACE = "opt/proving-ground"
-"""Where the project is in its images; the packages are in ``lib`` of it, the project itself in ``app``."""
-LIBRARIES, APPLICATION = f"{PLACE}/lib", f"{PLACE}/app"
-KINDS: Mapping[str, tuple[str, ...]] = {
-    "mocks": ("python3", "-m", "proving_ground.fleet.pod"),
-    "servers": ("python3", "-m", "proving_ground.fleet.pod"),
-    "stand_ins": ("python3", "-m"),
-}
-"""What containers of each kind of image run; those of the stand-ins name the module as their first argument."""
+    from proving_ground.servers.model import Model
+
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SOURCE_LABEL = "proving.ground/content"
-_PART = r"[a-z0-9]+(?:(?:[.]|_{1,2}|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(rf"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?{_PART}(?:/{_PART})*:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}")
-"""An image with its tag, by the grammar of the distribution project's package ``reference``."""
-_RECIPE = 1
-"""Counted up where this module makes other layers of the same content."""
+_IN_USE_SECONDS = 1800.0
+"""How long an archive of earlier content stays: another run may be handing it to its nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +43,7 @@ class Wanted:
         source: Where the base comes from.
         names: References of the images of each kind.
         output: Where the archive goes; empty: into the cache, under a name of its content.
+        model: What images of inference servers serve; needed where there are any.
     """
 
     cache: Path
@@ -61,6 +51,7 @@ class Wanted:
     source: Source
     names: Mapping[str, Sequence[str]]
     output: Path | None = None
+    model: Model | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +64,8 @@ class Built:
     names: tuple[str, ...]
     left_out: tuple[str, ...] = ()
     """Names that no image can have; a pod that asks for one is told so by its kubelet."""
+    served: Mapping[str, Any] | None = None
+    """What images of inference servers serve."""
 
 
 def build(wanted: Wanted) -> Built:
@@ -88,35 +81,68 @@ def build(wanted: Wanted) -> Built:
     machine = platform.machine()
     if machine not in ARCHITECTURES:
         raise ConfigurationError(f"expected {' or '.join(ARCHITECTURES)}, found {machine}", where="this machine")
+    usable = {
+        kind: tuple(dict.fromkeys(name for name in names if TAGGED.fullmatch(name)))
+        for kind, names in sorted(wanted.names.items())
+    }
     wanted.cache.mkdir(parents=True, exist_ok=True)
     with _alone(wanted.cache):
-        ground = Base.made(wanted.cache, wanted.source)
-        libraries = _libraries(wanted, ground, machine)
-        application = _application(wanted.cache, ground, wanted.source.key)
-        layers = (ground.layer, libraries, application)
-        usable = {
-            kind: tuple(dict.fromkeys(name for name in names if _REFERENCE.fullmatch(name)))
-            for kind, names in sorted(wanted.names.items())
-        }
-        images = [_image(kind, names, layers) for kind, names in usable.items() if names]
-        digest = _digest(*(image.configuration(machine).hex() + "\0".join(image.names) for image in images))
-        archive = wanted.output or wanted.cache / f"images-{digest}.tar"
+        made = Base.made(wanted.cache, wanted.source)
+        ground = Ground(wanted.cache, made, wanted.source.key, made.python(), machine)
+        images = [
+            _image(kind, names, layers)
+            for kind, layers in _layers(wanted, ground, [kind for kind, names in usable.items() if names]).items()
+            for names in [usable[kind]]
+        ]
+        name = digest(*(image.configuration(machine).hex() + "\0".join(image.names) for image in images))
+        archive = wanted.output or wanted.cache / f"images-{name}.tar"
         note = archive.with_name(f"{archive.name}.content")
-        fresh = not archive.is_file() or not note.is_file() or note.read_text(encoding="ascii") != digest
+        fresh = not archive.is_file() or not note.is_file() or note.read_text(encoding="ascii") != name
         if fresh:
             archive.parent.mkdir(parents=True, exist_ok=True)
             write_archive(archive, images, ARCHITECTURES[machine])
-            note.write_text(digest, encoding="ascii")
-        _forget_old(wanted.cache, {archive, note, *(layer.path for layer in layers)})
+            note.write_text(name, encoding="ascii")
+        else:
+            archive.touch()
+        _forget_old(wanted.cache, archive, {layer.path for image in images for layer in image.layers})
     built = tuple(name for image in images for name in image.names)
     left_out = {name for names in wanted.names.values() for name in names}.difference(built)
-    return Built(archive, fresh, built, tuple(sorted(left_out)))
+    served = any(KINDS[kind].serves and names for kind, names in usable.items())
+    return Built(archive, fresh, built, tuple(sorted(left_out)), _served(wanted) if served else None)
+
+
+def _layers(wanted: Wanted, ground: Ground, kinds: Sequence[str]) -> dict[str, tuple[Layer, ...]]:
+    """Return the layers of each kind, those that change least at the bottom."""
+    libraries, application = ground.libraries(wanted.lock), ground.application()
+    found = {}
+    for name in kinds:
+        kind = KINDS[name]
+        layers = [ground.base.layer, libraries]
+        if kind.packages is not None:
+            layers.append(ground.packages(kind.packages, wanted.lock))
+        if kind.serves:
+            layers.append(ground.model(_model(wanted)))
+        found[name] = (*layers, application)
+    return found
+
+
+def _model(wanted: Wanted) -> Model:
+    if wanted.model is None:
+        raise ConfigurationError("expected a model for images of inference servers, found none", where="images")
+    return wanted.model
+
+
+def _served(wanted: Wanted) -> dict[str, Any]:
+    model = _model(wanted)
+    return described(model, f"/{MODEL}/{model.path.name}")
 
 
 def _image(kind: str, names: tuple[str, ...], layers: tuple[Layer, ...]) -> Image:
+    packages = KINDS[kind].packages
+    places = [APPLICATION, LIBRARIES, *([packages.folder] if packages is not None else [])]
     environment = {
         "PATH": base.PATH,
-        "PYTHONPATH": f"/{APPLICATION}:/{LIBRARIES}",
+        "PYTHONPATH": ":".join(f"/{place}" for place in places),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         # Nothing else is looked for: each folder that is costs some of the start.
@@ -126,102 +152,7 @@ def _image(kind: str, names: tuple[str, ...], layers: tuple[Layer, ...]) -> Imag
         IMAGE: names[0],
     }
     labels = {"org.opencontainers.image.version": __version__, SOURCE_LABEL: layers[-1].digest}
-    return Image(names, layers, KINDS[kind], environment, labels)
-
-
-def _libraries(wanted: Wanted, ground: Base, machine: str) -> Layer:
-    """Return the layer of the packages that the images' programs import, for the base's Python."""
-    python = ground.python()
-    try:
-        lock = wanted.lock.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"the lock cannot be read: {error.strerror}", where=str(wanted.lock)) from error
-    pinned = pins.pinned(lock, pins.needed(pins.ROOTS, python))
-    path = wanted.cache / f"libraries-{_digest(str(_RECIPE), wanted.source.key, python, machine, pinned)}.tar"
-    if not path.is_file():
-        target = ground.root / LIBRARIES
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        requirements = wanted.cache / f".requirements.{os.getpid()}.txt"
-        requirements.write_text(pinned, encoding="utf-8")
-        try:
-            execute(
-                [
-                    _uv(),
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--no-deps",
-                    "--require-hashes",
-                    "--only-binary=:all:",
-                    "--link-mode=copy",
-                    f"--python-version={python}",
-                    f"--python-platform={machine}-manylinux_2_28",
-                    f"--target={target}",
-                    f"--requirement={requirements}",
-                ]
-            )
-        finally:
-            requirements.unlink(missing_ok=True)
-        shutil.rmtree(target / "bin", ignore_errors=True)
-        (target / ".lock").unlink(missing_ok=True)
-        _compile(ground, LIBRARIES)
-        write_layer(path, ground.root, [LIBRARIES])
-    return Layer.of(path)
-
-
-def _application(cache: Path, ground: Base, key: str) -> Layer:
-    """Return the layer of the project's own package, as it is imported here."""
-    found = importlib.util.find_spec("proving_ground")
-    if found is None or not found.submodule_search_locations:
-        raise InfrastructureError("the package proving_ground has no folder", where="images")
-    package = Path(next(iter(found.submodule_search_locations)))
-    files = sorted(
-        path
-        for path in package.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.parts
-    )
-    content = hashlib.sha256(f"{_RECIPE}\0{key}".encode())
-    for path in files:
-        content.update(f"{path.relative_to(package)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    path = cache / f"application-{content.hexdigest()[:16]}.tar"
-    if not path.is_file():
-        target = ground.root / APPLICATION
-        shutil.rmtree(target, ignore_errors=True)
-        for file in files:
-            copy = target / "proving_ground" / file.relative_to(package)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
-        _compile(ground, APPLICATION)
-        write_layer(path, ground.root, [APPLICATION])
-    return Layer.of(path)
-
-
-def _compile(ground: Base, folder: str) -> None:
-    """Compile a folder with the base's own Python: no start of a pod is to do it.
-
-    Files that belong to other versions of Python cannot be compiled, and do not need to be.
-    """
-    command = "import compileall, py_compile, sys; compileall.compile_dir(sys.argv[1], quiet=2, force=True, "
-    mode = "invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)"
-    ground.run("python3", "-c", command + mode, f"/{folder}")
-
-
-def _uv() -> str:
-    """Return the program uv: that beside this Python, else that on PATH.
-
-    Raises:
-        ConfigurationError: There is none.
-    """
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.is_file() else shutil.which("uv")
-    if found is None:
-        raise ConfigurationError("uv is not installed", where="images", hint="pip install uv")
-    return found
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return Image(names, layers, KINDS[kind].command, environment, labels)
 
 
 @contextmanager
@@ -232,15 +163,28 @@ def _alone(cache: Path) -> Iterator[None]:
         yield
 
 
-def _forget_old(cache: Path, kept: set[Path]) -> None:
-    """Remove layers and archives of earlier contents; bases stay, since they take longest."""
-    for pattern in ("images-*.tar*", "libraries-*.tar*", "application-*.tar*"):
-        for path in cache.glob(pattern):
-            if path not in kept and path.with_suffix("") not in kept:
-                path.unlink(missing_ok=True)
+def _forget_old(cache: Path, archive: Path, layers: set[Path]) -> None:
+    """Remove earlier contents of the layers that were asked for, and archives that nobody uses.
+
+    Bases stay, since they take longest, and so do layers of other kinds of images.
+    """
+    names = {path.name.rpartition("-")[0] for path in layers if path.parent == cache}
+    for path in [each for name in names for each in cache.glob(f"{name}-*.tar*")]:
+        if path not in layers and path.with_suffix("") not in layers:
+            path.unlink(missing_ok=True)
+    for path in cache.glob("images-*.tar"):
+        if path != archive and path.stat().st_mtime < time.time() - _IN_USE_SECONDS:
+            path.unlink(missing_ok=True)
+            path.with_name(f"{path.name}.content").unlink(missing_ok=True)
 
 
 def report(built: Built) -> str:
     """Return what was built as one line of JSON."""
-    told = {"archive": str(built.archive), "changed": built.changed, "names": built.names, "left_out": built.left_out}
+    told = {
+        "archive": str(built.archive),
+        "changed": built.changed,
+        "names": built.names,
+        "left_out": built.left_out,
+        "served": built.served,
+    }
     return json.dumps(told)

@@ -34,7 +34,7 @@ def check_target(url: str, allowed: Collection[str] = ()) -> SplitResult:
         raise ConfigurationError(f"expected a URL such as http://127.0.0.1:8000, found {url[:200]!r}")
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigurationError(f"expected a URL without credentials, query or fragment, found {url[:200]!r}")
-    if not (_is_loopback(host) or host in {name.lower() for name in allowed}):
+    if not (is_loopback(host) or host in {name.lower() for name in allowed}):
         raise ConfigurationError(
             f"load is not sent to {host}: it is not this machine and does not belong to the platform",
             hint="name its platform with --platform FILE, or use a loopback address",
@@ -42,7 +42,8 @@ def check_target(url: str, allowed: Collection[str] = ()) -> SplitResult:
     return parts
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, name or address, is the machine itself."""
     if host == "localhost":
         return True
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from proving_ground.errors import ConfigurationError, InfrastructureError
+from proving_ground.openai_api.access import trust_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,14 +60,29 @@ def base_url(text: str) -> str:
         raise ConfigurationError(f"{text[:200]!r} is not a URL: {error}") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigurationError(f"expected a URL such as http://127.0.0.1:8080, found {text[:200]!r}")
+    if not text.isprintable() or " " in text or not _named(host):
+        raise ConfigurationError(f"{text[:200]!r} is not a URL: no host has such a name")
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigurationError(f"expected a URL without credentials, query or fragment, found {text[:200]!r}")
     return text.rstrip("/").removesuffix("/v1").rstrip("/")
 
 
+def _named(host: str) -> bool:
+    """Whether a host can have this name, see RFC 1034, section 3.1, and RFC 3490."""
+    try:
+        host.rstrip(".").encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
 def reason_of(error: Exception) -> str:
     """Return why a connection failed, in the system's words where it has some: asyncio puts its own in their place."""
-    cause = getattr(error, "os_error", error)
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {cause.verify_message.rstrip('.')}"
+    if isinstance(cause, ssl.SSLError):
+        return f"no TLS with it: {(cause.reason or str(cause)).lower().replace('_', ' ')}"
     number = getattr(cause, "errno", None)
     if isinstance(number, int) and number > 0:
         return os.strerror(number)
@@ -87,7 +104,7 @@ async def ask(session: aiohttp.ClientSession, url: str, *, limit: float = _QUEST
             ) as answer:
                 status = answer.status
         except TimeoutError:
-            return Health(False, path, f"no answer within {limit:g} s", http=False)
+            return Health(False, path, f"no answer within {limit:.3g} s", http=False)
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
             return Health(False, path, _REFUSED, http=False)
         except (aiohttp.ClientError, OSError) as error:
@@ -98,23 +115,28 @@ async def ask(session: aiohttp.ClientSession, url: str, *, limit: float = _QUEST
     raise AssertionError("unreachable")
 
 
-async def wait_healthy(url: str, *, limit: float = 120.0, told: Callable[[Health, float], None]) -> float:
+async def wait_healthy(
+    url: str, *, limit: float = 120.0, ca: str | None = None, told: Callable[[Health, float], None]
+) -> float:
     """Wait until a server is healthy.
 
     Args:
         url: Base URL.
         limit: Seconds to wait.
+        ca: File with certificates of whom to trust, for https.
         told: Takes what came of each question, and the seconds since the first.
 
     Returns:
         Seconds that it took.
 
     Raises:
+        ConfigurationError: The file has no certificates.
         InfrastructureError: It was not in time; says what was last seen.
     """
+    trusted = trust_in(ca)
     began, pause = time.monotonic(), FIRST_PAUSE
     seen = Health(False, HEALTH, "was not asked")
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as session:
         while (left := limit - (time.monotonic() - began)) > 0:
             seen = await ask(session, url, limit=min(_QUESTION_SECONDS, left))
             spent = time.monotonic() - began

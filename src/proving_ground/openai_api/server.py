@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SYSTEM = "inference"
 FLEET = "fleet"
 """The name of this project's own mock among servers."""
+PROMISED = ("dynamo",)
+"""Further servers that an inventory can promise, each by the capability of its name."""
 COMPLETIONS = "/v1/completions"
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
@@ -93,12 +95,17 @@ class Target:
 
 
 def further(platform: Platform) -> list[str]:
-    """Return the names of servers beside ``inference``: endpoints whose system has the parameter ``api: openai``."""
-    return sorted(
+    """Return the names of servers beside ``inference``.
+
+    They are the endpoints whose system has the parameter ``api: openai``, and the servers that the inventory promises:
+    one that is promised and not there must be missed.
+    """
+    present = {
         name
         for name, system in platform.systems.items()
-        if name != SYSTEM and name in platform.endpoints and system.parameters.get("api") == "openai"
-    )
+        if name in platform.endpoints and system.parameters.get("api") == "openai"
+    }
+    return sorted((present | {*PROMISED} & {*platform.capabilities.promised}) - {SYSTEM})
 
 
 def target_of(platform: Platform, name: str = SYSTEM) -> Target:
@@ -114,7 +121,10 @@ def target_of(platform: Platform, name: str = SYSTEM) -> Target:
     endpoint = platform.endpoints.get(name)
     if endpoint is None:
         known = ", ".join(sorted(platform.endpoints)) or "none"
-        raise InfrastructureError(f"the platform has no endpoint {name!r}", hint=f"it has {known}")
+        what = f"the platform has no endpoint {name!r}"
+        if name in platform.capabilities.promised:
+            what += f", which inventory {platform.inventory!r} promises"
+        raise InfrastructureError(what, hint=f"it has {known}")
     system = platform.systems.get(name)
     parameters = dict(system.parameters) if system is not None else {}
     pid = parameters.get("pid")

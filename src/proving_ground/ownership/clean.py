@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from proving_ground.errors import ConfigurationError, ProvingGroundError
 from proving_ground.ownership.processes import end, tagged
 from proving_ground.ownership.state import RunState, all_runs
-from proving_ground.pipeline.phases import PhaseContext, end_phases, run_phase
+from proving_ground.pipeline.phases import PhaseContext, end_phases, is_inventory, run_phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ def read_context(state: RunState) -> PhaseContext | None:
     """Return what destroy needs; None where the run died before it had made anything."""
     try:
         content = json.loads(state.context_file.read_text(encoding="utf-8"))
-        inventories = tuple(Path(path) for path in content["inventories"] if Path(path).exists())
+        inventories = tuple(path for path in map(Path, content["inventories"]) if is_inventory(path))
         root = Path(content["root"])
     except (OSError, ValueError, KeyError):
         return None

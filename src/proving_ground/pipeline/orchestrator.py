@@ -22,7 +22,7 @@ from proving_ground.ownership.clean import clean, remove_run, write_context
 from proving_ground.ownership.state import RunState, cache_home, new_owner
 from proving_ground.pipeline.masking import mask_directory, secrets_of
 from proving_ground.pipeline.opening import describe, open_places
-from proving_ground.pipeline.phases import PhaseContext, PhaseOutcome, run_phase
+from proving_ground.pipeline.phases import PhaseContext, PhaseOutcome, is_inventory, run_phase
 from proving_ground.pipeline.pre_commit import run_pre_commit
 from proving_ground.pipeline.probing import ClusterWatch
 from proving_ground.pipeline.progress import Progress, duration
@@ -190,7 +190,7 @@ class StageRun:
     def _context(self) -> PhaseContext:
         generated = self.state.directory / "inventory"
         given = self.inventory.path if self.inventory else generated
-        inventories = (given, generated) if generated.is_dir() and given != generated else (given,)
+        inventories = (given, generated) if is_inventory(generated) and given != generated else (given,)
         variables = (self.options.extra_vars or {}) | {
             "proving_ground_run_id": self.options.run_id,
             "proving_ground_stage": self.options.stage,

@@ -46,6 +46,11 @@ class PhaseContext:
     variables: dict[str, Any]
 
 
+def is_inventory(path: Path) -> bool:
+    """Return whether Ansible finds anything to read there; what a run generates is empty before it and after it."""
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+
 @dataclass(frozen=True)
 class PhaseOutcome:
     """How a phase ended.

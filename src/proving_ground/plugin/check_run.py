@@ -57,6 +57,11 @@ class Settings:
     set_values: tuple[tuple[str, str], ...] = ()
     set_strings: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def proving(self) -> bool:
+        """Whether checks are tried rather than the platform: under a fault, or with waits that are cut."""
+        return self.fault is not None or self.wait_limit is not None
+
     def cut(self, seconds: float) -> float:
         """Return a wait's length in seconds, cut to the wait limit."""
         return seconds if self.wait_limit is None else min(seconds, self.wait_limit)

@@ -5,16 +5,29 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from proving_ground.contracts.events import POINTS_LIMIT, SERIES_LIMIT, Plot
+from proving_ground.contracts.events import BANDS_LIMIT, MARKS_LIMIT, POINTS_LIMIT, SERIES_LIMIT, Plot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from proving_ground.contracts.events import PlotBand, PlotMark
+
     Point = tuple[float, float]
 
 
-def plot_of(name: str, series: Mapping[str, Sequence[Point]], *, x: str, y: str) -> Plot:
-    """Return a plot of at most `SERIES_LIMIT` series, each of at most `POINTS_LIMIT` finite points."""
+def plot_of(
+    name: str,
+    series: Mapping[str, Sequence[Point]],
+    *,
+    x: str,
+    y: str,
+    bands: Sequence[PlotBand] = (),
+    marks: Sequence[PlotMark] = (),
+) -> Plot:
+    """Return a plot of at most `SERIES_LIMIT` series, each of at most `POINTS_LIMIT` finite points.
+
+    Of more than `BANDS_LIMIT` bands the first are kept, of more than `MARKS_LIMIT` marks the last.
+    """
     names = list(series)
     return Plot(
         name=name,
@@ -22,6 +35,8 @@ def plot_of(name: str, series: Mapping[str, Sequence[Point]], *, x: str, y: str)
         y=y,
         series={each: thinned(_finite(series[each])) for each in names[:SERIES_LIMIT]},
         left_out=names[SERIES_LIMIT:],
+        bands=list(bands[:BANDS_LIMIT]),
+        marks=list(marks[-MARKS_LIMIT:]),
     )
 
 

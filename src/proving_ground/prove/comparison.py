@@ -64,6 +64,7 @@ def compare(
     baseline: Mapping[str, CheckOutcome],
     outcomes: Mapping[str, CheckOutcome],
     left_out: Collection[str] = (),
+    untried: Collection[str] = (),
 ) -> FaultVerdict:
     """Compare one fault's pass with the three lists: must fail, may be blocked, all others pass.
 
@@ -73,6 +74,7 @@ def compare(
         baseline: The pass without a fault, by check id.
         outcomes: The pass under the fault, by check id.
         left_out: Checks that exist and are not proved; patterns may name them.
+        untried: Checks that the fault's own marks leave out.
     """
     problems: list[str] = []
     for field, patterns in (("must_fail", expectation.must_fail), ("may_be_blocked", expectation.may_be_blocked)):
@@ -87,12 +89,9 @@ def compare(
     )
     blocked: list[str] = []
     for check in sorted({*baseline, *outcomes}):
-        seen = outcomes.get(check)
-        before = baseline.get(check)
-        if seen is None:
-            problems.append(f"{check} did not run")
-        elif before is None:
-            problems.append(f"{check} did not run without the fault")
+        seen, before = outcomes.get(check), baseline.get(check)
+        if seen is None or before is None:
+            problems += _not_run(check, seen, expected=check in expected, untried=check in untried)
         elif check in expected:
             if seen.outcome != "failed":
                 problems.append(f"{check} must fail and {_ended(seen)}")
@@ -103,6 +102,15 @@ def compare(
             problems.append(f"{check} must not be touched and {_ended(seen)}")
     killed = sorted(check for check, seen in outcomes.items() if seen.outcome == "failed")
     return FaultVerdict(fault, tuple(killed), tuple(expected), tuple(blocked), tuple(problems))
+
+
+def _not_run(check: str, seen: CheckOutcome | None, *, expected: bool, untried: bool) -> list[str]:
+    """Return what is wrong with a check that has no outcome in one of the two passes."""
+    if seen is not None:
+        return [f"{check} did not run without the fault"]
+    if not untried:
+        return [f"{check} did not run"]
+    return [f"{check} must fail and is left out by the marks of the fault"] if expected else []
 
 
 def never_killed(baseline: Mapping[str, CheckOutcome], verdicts: Sequence[FaultVerdict]) -> list[str]:

@@ -66,6 +66,12 @@ class Pass:
         """For progress lines and file names."""
         return f"{self.suite.name}-{self.fault or 'baseline'}"
 
+    @property
+    def marks(self) -> str:
+        """Mark expression of the checks that are made; empty: all."""
+        own = self.suite.faults[self.fault].marks if self.fault in self.suite.faults else ""
+        return own or self.suite.prove.marks
+
 
 @dataclasses.dataclass(frozen=True)
 class PassResult:
@@ -111,8 +117,8 @@ def command(asked: Pass, place: Place, events: Path) -> list[str]:
     mask = place.state_dir / MASK_FILE
     if mask.is_file():
         words.append(f"--mask={mask}")
-    if settings.marks:
-        words += ["-m", settings.marks]
+    if asked.marks:
+        words += ["-m", asked.marks]
     words += [f"--allow-skip={code}" for code in settings.allowed_skips]
     words += [f"--parameter={key}={json.dumps(value)}" for key, value in settings.parameters.items()]
     words += [f"--values={path}" for path in place.values_files]

@@ -149,7 +149,14 @@ def _judge_suite(name: str, group: Sequence[tuple[Pass, PassResult]], *, all_fau
         if seen.infrastructure and not _may_be_blocked(asked, check)
     ]
     verdicts = tuple(
-        compare(asked.fault, asked.suite.faults[asked.fault], without.outcomes, result.outcomes, without.left_out)
+        compare(
+            asked.fault,
+            asked.suite.faults[asked.fault],
+            without.outcomes,
+            result.outcomes,
+            without.left_out,
+            result.left_out,
+        )
         for asked, result in group
         if asked.fault is not BASELINE and not result.problem
     )

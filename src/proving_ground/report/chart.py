@@ -11,7 +11,7 @@ from proving_ground.report.text import first_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from proving_ground.contracts.events import Plot
+    from proving_ground.contracts.events import Plot, PlotBand
 
 AREA = {"width": 900, "height": 280, "left": 70, "right": 680, "top": 16, "bottom": 236}
 """The drawing, and the edges of what the lines lie in, in its units; names of series are right of that."""
@@ -19,6 +19,7 @@ AREA = {"width": 900, "height": 280, "left": 70, "right": 680, "top": 16, "botto
 _NAME_CHARACTERS = 27
 _TICKS_X, _TICKS_Y = 8, 5
 _LEGEND_ROW = 20
+_LABEL_CHARACTERS = 300
 _STEPS = (1, 2, 5, 10)
 _LARGE, _SMALL = 1e12, 1e-4
 
@@ -53,6 +54,36 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Area:
+    """A band.
+
+    Attributes:
+        name: Its name, cut.
+        y: Its upper edge.
+        height: How high it is.
+        legend: Its name and its range, cut.
+        legend_y: Where that is written.
+        about: Its range.
+    """
+
+    name: str
+    y: float
+    height: float
+    legend: str
+    legend_y: float
+    about: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place where something happened: a line from top to bottom, and a ring where it has a value."""
+
+    x: float
+    y: float | None
+    label: str
+
+
+@dataclass(frozen=True)
 class Chart:
     """Everything that the template draws."""
 
@@ -63,6 +94,8 @@ class Chart:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     lines: tuple[Line, ...]
+    areas: tuple[Area, ...]
+    marks: tuple[Mark, ...]
     left_out: int
 
 
@@ -92,8 +125,10 @@ class _Axis:
 
 def chart(plot: Plot) -> Chart:
     """Return a plot as a chart; one without points has axes and names only."""
-    xs = [point[0] for points in plot.series.values() for point in points]
+    xs = [point[0] for points in plot.series.values() for point in points] + [mark.x for mark in plot.marks]
     ys = [point[1] for points in plot.series.values() for point in points]
+    ys += [mark.y for mark in plot.marks if mark.y is not None]
+    ys += [edge for band in plot.bands for edge in (band.lower, band.upper)]
     across = _Axis(*_range(xs, from_zero=False), AREA["left"], AREA["right"])
     up = _Axis(*_range(ys, from_zero=True), AREA["bottom"], AREA["top"])
     lines = tuple(
@@ -107,16 +142,40 @@ def chart(plot: Plot) -> Chart:
         )
         for number, (name, points) in enumerate(plot.series.items(), 1)
     )
-    parts = [f"{line.name}: {line.about}" for line in lines]
+    areas = tuple(_area(band, row, up) for row, band in enumerate(plot.bands, len(lines) + 1))
+    marks = tuple(
+        Mark(across.at(mark.x), None if mark.y is None else up.at(mark.y), first_line(mark.label, _LABEL_CHARACTERS))
+        for mark in plot.marks
+    )
+    parts = [f"{line.name}: {line.about}" for line in lines] + [f"{area.name}: {area.about}" for area in areas]
+    marked = "".join(f" {mark.label}." for mark in marks)
     return Chart(
         name=first_line(plot.name),
-        description=first_line(f"{plot.y or 'values'} over {plot.x}. {'; '.join(parts) or 'no series'}", 2000),
+        description=first_line(
+            f"{plot.y or 'values'} over {plot.x}. {'; '.join(parts) or 'no series'}{marked and '.'}{marked}", 2000
+        ),
         x=first_line(plot.x, 80),
         y=first_line(plot.y, 40),
         x_ticks=across.ticks(_TICKS_X),
         y_ticks=up.ticks(_TICKS_Y),
         lines=lines,
+        areas=areas,
+        marks=marks,
         left_out=len(plot.left_out),
+    )
+
+
+def _area(band: PlotBand, row: int, up: _Axis) -> Area:
+    low, high = sorted((band.lower, band.upper))
+    top, about = up.at(high), f"{low:g} to {high:g}"
+    return Area(
+        name=_cut(band.name),
+        y=top,
+        # One without height would not be seen.
+        height=round(max(up.at(low) - top, 1.0), 1),
+        legend=_cut(f"{band.name}, {about}"),
+        legend_y=AREA["top"] + row * _LEGEND_ROW,
+        about=about,
     )
 
 

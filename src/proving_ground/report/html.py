@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -59,9 +58,20 @@ def report_html(
 
 @functools.cache
 def _template() -> jinja2.Template:
-    text = (resources.files("proving_ground.report") / "templates" / "report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    return environment("proving_ground.report").get_template("report.html.j2")
+
+
+def environment(*packages: str) -> jinja2.Environment:
+    """Return what makes pages of the templates of packages, that of plots among them.
+
+    Every text is escaped; filters make what others wrote fit for a page, and a plot fit for its template.
+    """
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters |= {"chart": chart, "clean": clean, "first_line": first_line, "seconds": seconds}
-    return environment.from_string(text)
+    made.filters |= {"chart": chart, "clean": clean, "first_line": first_line, "seconds": seconds}
+    return made

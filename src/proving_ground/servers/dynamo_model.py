@@ -1,6 +1,6 @@
 """A script of the environment `dynamo`: writes the folder of a model that has a tokenizer and no weights.
 
-Mock engines need no weights: they take the time of a model, and its tokenizer counts tokens.
+Mock engines need no weights: they take the time of a model, and its tokenizer counts tokens and makes text of them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,28 @@ import pathlib
 import sys
 
 VOCABULARY, CONTEXT = 600, 4096
+WORDS = 2048
+"""Tokens with words: mock engines answer with tokens from 1000 to 1999, drawn by chance whatever the request."""
+WORD = " λόγος"
+"""What all of them read as, so that the same question has the same answer, streamed or not.
+
+It is a word without ASCII, in which nobody looks for a stop string: one that is found costs the answer, and for some
+seconds those of others, since the frontend takes a mock engine that it stopped for one that was lost.
+"""
 BEGIN, END = "<s>", "</s>"
 TEXT = "A machine asks itself whether it works, and writes down what it finds: yes, no, or not yet. "
 TEMPLATE = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant:"
 
 
 def write_tokenizer(path: pathlib.Path) -> int:
-    """Train a tokenizer of bytes and frequent pairs, write it, and return how many tokens it has."""
+    """Train a tokenizer of bytes and frequent pairs, add words, write it, and return how many tokens it has."""
     tokenizers = importlib.import_module("tokenizers")
     made = tokenizers.Tokenizer(tokenizers.models.BPE())
     made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = tokenizers.decoders.ByteLevel()
+    numbered = tokenizers.Regex(f"^{WORD}[0-9]+$")
+    made.decoder = tokenizers.decoders.Sequence(
+        [tokenizers.decoders.Replace(numbered, WORD), tokenizers.decoders.ByteLevel()]
+    )
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         special_tokens=[BEGIN, END],
@@ -29,6 +40,7 @@ def write_tokenizer(path: pathlib.Path) -> int:
         show_progress=False,
     )
     made.train_from_iterator([TEXT * 20], trainer)
+    made.add_tokens([f"{WORD}{number}" for number in range(made.get_vocab_size(), WORDS)])
     made.save(str(path))
     return int(made.get_vocab_size())
 

@@ -7,6 +7,7 @@ in an isolated environment, made when first needed.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import re
@@ -20,8 +21,9 @@ from typing import Any, NoReturn
 from proving_ground.errors import ConfigurationError, InfrastructureError, ProvingGroundError
 from proving_ground.files import write_atomically
 from proving_ground.servers.environment import Environment, ensure
-from proving_ground.servers.hub import HubFile
-from proving_ground.servers.model import DEFAULT, Model, Wanted, provide
+from proving_ground.servers.model import Model, provide
+from proving_ground.servers.model import check as check_model
+from proving_ground.servers.model_options import add_model_options, wanted_model
 from proving_ground.servers.speaking import speaker
 
 LOCK = Path(str(files("proving_ground.servers") / "llama.lock"))
@@ -33,12 +35,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     options = argparse.ArgumentParser(prog="python -m proving_ground.servers.llama", description=__doc__)
     options.add_argument("--address", default="127.0.0.1:8086", help="where it listens; default: %(default)s")
-    options.add_argument("--model", default="auto", help="auto, random, or path or URL of a GGUF; default: %(default)s")
-    options.add_argument("--model-id", default="", help="what clients call the model; default: by its file's name")
-    options.add_argument("--model-sha256", default="", help="what the SHA-256 of a URL's file must be")
-    options.add_argument("--hub-repository", default=DEFAULT.repository, help="default: %(default)s")
-    options.add_argument("--hub-file", default=DEFAULT.file, help="default: %(default)s")
-    options.add_argument("--hub-revision", default=DEFAULT.revision, help="default: %(default)s")
+    add_model_options(options)
     options.add_argument("--slots", type=int, default=8, help="requests answered at once; default: %(default)s")
     options.add_argument("--context", type=int, default=2048, help="tokens of a request, with its answer")
     options.add_argument("--threads", type=int, default=0, help="default: 1 for random weights, else up to 4")
@@ -48,7 +45,14 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--cache", type=Path, help="directory for environment and models; default: the user's cache")
     options.add_argument("--state", type=Path, help="file that gets the process id and what is served, as JSON")
     options.add_argument("--progress-file", type=Path, help="file that gets lines about what takes long")
-    options.add_argument("--prepare", action="store_true", help="only have environment and model, and say which")
+    how = options.add_mutually_exclusive_group()
+    how.add_argument("--prepare", action="store_true", help="only have environment and model, and say which")
+    how.add_argument(
+        "--installed",
+        type=Path,
+        metavar="FILE",
+        help="this Python has llama.cpp, as in an image, and FILE tells the model, as --prepare prints it",
+    )
     return options
 
 
@@ -152,28 +156,56 @@ def prepare(options: argparse.Namespace) -> tuple[Environment, Model]:
         ProvingGroundError: One of them cannot be had.
     """
     say = speaker("llama", options.progress_file, known_as="inference server")
-    cache = options.cache
-    if cache is None:
-        from proving_ground.ownership.state import cache_home  # noqa: PLC0415 - a host has no runs
-
-        cache = cache_home() / "servers"
+    if options.installed is not None:
+        return Environment(Path(sys.executable), made=False), installed(options.installed)
+    wanted = wanted_model(options)
+    cache = options.cache or cache_of_user()
     environment = ensure(LOCK, cache, say=say)
     if options.prepare or environment.made:
         check_loads(environment.python)
-    hub = HubFile(options.hub_repository, options.hub_file, options.hub_revision)
-    wanted = Wanted(options.model, options.model_id, options.model_sha256, hub)
     return environment, provide(wanted, cache, python=environment.python, say=say)
 
 
-def described(model: Model) -> dict[str, Any]:
-    """Return what is told of a server that has this model."""
+def cache_of_user() -> Path:
+    """Return the directory that keeps environment and models where none is named."""
+    from proving_ground.ownership.state import cache_home  # noqa: PLC0415 - a host has no runs
+
+    return cache_home() / "servers"
+
+
+def installed(told: Path) -> Model:
+    """Return the model where this Python has llama.cpp.
+
+    Args:
+        told: What --prepare printed where the model was had.
+
+    Raises:
+        ConfigurationError: This Python has no llama.cpp, or the file or the model is not there.
+    """
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise ConfigurationError(f"--installed: {sys.executable} has no xllamacpp", hint="leave the option out")
+    try:
+        known = json.loads(told.read_text(encoding="utf-8"))
+        path, name, kind, note = (known[f"model{each}"] for each in ("_path", "", "_kind", "_note"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"expected what --prepare prints: {error}", where=str(told)) from error
+    return Model(check_model(Path(path)), name, kind, note)
+
+
+def described(model: Model, place: str = "") -> dict[str, Any]:
+    """Return what is told of a server that has this model.
+
+    Args:
+        model: The model.
+        place: Where the server finds it, if elsewhere than it is here.
+    """
     return {
         "server": "llama.cpp",
         "version": version(),
         "model": model.name,
         "model_kind": model.kind,
         "model_note": model.note,
-        "model_path": str(model.path),
+        "model_path": place or str(model.path),
     }
 
 
@@ -190,7 +222,9 @@ def serve(options: argparse.Namespace, environment: Environment, model: Model) -
         state = {"pid": os.getpid(), "url": url, **described(model)}
         write_atomically(options.state, json.dumps(state) + "\n", mode=0o600)
     python = str(environment.python)
-    os.execv(python, [python, "-I", str(_SCRIPT), json.dumps(chosen)])  # noqa: S606 - this process becomes it
+    # What is installed may be found by PYTHONPATH; beside the script are no modules for it.
+    isolated = ["-P", "-s"] if options.installed is not None else ["-I"]
+    os.execv(python, [python, *isolated, str(_SCRIPT), json.dumps(chosen)])  # noqa: S606 - this process becomes it
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pathlib
+import signal
 import sys
 import threading
 from typing import Any
@@ -46,6 +48,9 @@ def parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
 def main() -> None:
     """Serve."""
     settings = json.loads(sys.argv[1])
+    if os.getpid() == 1:
+        # A container's first process is not ended by a signal that it does not handle.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     xllamacpp = importlib.import_module("xllamacpp")
     server = xllamacpp.Server(parameters(xllamacpp, settings))
     print(f"serving {settings['model']} at {server.listening_address}", flush=True)  # noqa: T201 -- for its log

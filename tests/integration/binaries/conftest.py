@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,19 +18,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).parents[3]
+COLLECTION = Path(__file__).parents[1] / "conftest.py"
+"""It makes the collection's Python importable."""
 
-
-def _package(name: str, *paths: Path) -> None:
-    if name not in sys.modules:
-        package = types.ModuleType(name)
-        package.__path__ = [str(path) for path in paths]
-        sys.modules[name] = package
-
-
-_package("ansible_collections")
-_package("ansible_collections.proving")
-_package("ansible_collections.proving.ground", ROOT)
 
 FAKE_GO = r"""#!/bin/sh
 # Pretends to be Go: "env GOVERSION" and "build ... -o DIR/ PACKAGE...", of the version in the manifest's file "pinned".
@@ -101,7 +90,8 @@ class Workshop:
         (directory / "go.mod").write_text("module example.test/m\n\ngo 1.20\n")
         (directory / "pinned").write_text(version)
         catalogue = json.loads((self.definitions / "tools.json").read_text())
-        catalogue["other_versions"] = {"m": {version: manifest}}
+        for tool in catalogue["tools"].values():
+            tool["other_versions"] = {version: manifest}
         (self.definitions / "tools.json").write_text(json.dumps(catalogue))
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
@@ -120,7 +110,7 @@ class Workshop:
         """Start an acquisition in a process of its own."""
         given = json.dumps(self.arguments(**changes), default=str)
         return subprocess.Popen(
-            [sys.executable, "-c", DRIVER, __file__, given],
+            [sys.executable, "-c", DRIVER, COLLECTION, given],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -132,13 +132,13 @@ def _keep(directory: Path, *variables: str) -> Iterator[Kept]:
     kept.remove()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """A platform with the stand-in."""
     yield from _keep(tmp_path_factory.mktemp("kept"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kept_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """A platform with a controller of its own command, which is the stand-in at the pace of the real one."""
     directory = tmp_path_factory.mktemp("command")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from .conftest import Kept
+
+pytestmark = pytest.mark.weekly  # a platform of its own, whose controller takes its time
 
 
 def test_suites_are_told_the_pace_of_the_real_controller(kept_command: Kept) -> None:

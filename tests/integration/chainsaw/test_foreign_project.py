@@ -257,7 +257,7 @@ def test_the_short_names_work_where_they_are_free(project: Project) -> None:
         (("one/chainsaw-test.yaml::one",), {"one"}),
         (("--ignore=two",), {"one", "test_a"}),
     ],
-    ids=str,
+    ids=lambda value: " ".join(value if isinstance(value, tuple) else sorted(value)),
 )
 def test_tests_are_selected(lonely: Project, arguments: tuple[str, ...], expected: set[str]) -> None:
     lonely.file("pytest.ini", "[pytest]\naddopts = --strict-markers --strict-config\nfilterwarnings = error\n")

@@ -169,7 +169,7 @@ def test_headers_of_one_connection_stay_behind(play: Play) -> None:
         ("http://127.0.0.1:8081/", 403),
         ("http://169.254.169.254/latest/", 403),
         ("http://[::1]:8080/", 403),
-        (f"http://127.253.{os.getpid() % 256}.200:8000/", 502),
+        pytest.param(f"http://127.253.{os.getpid() % 256}.200:8000/", 502, id="no pod of the fleet"),
     ],
 )
 def test_what_is_not_the_fleets_is_refused_with_one_line(play: Play, url: str, status: int) -> None:

@@ -145,8 +145,12 @@ class Lab:
         return self._plays_of([_play(hosts, role, facts=facts)], variables)
 
     def provisioned_workers(self) -> PhaseOutcome:
-        """Do what the playbook provision does with workers."""
-        return self._plays_of([_play("gpu_workers", "kubernetes_worker"), _play("cluster_nodes", "pod_network")], {})
+        """Do what the playbook provision does with workers, and that leads to their pods from here."""
+        whole = yaml.safe_load((ROOT / "playbooks/provision.yml").read_text())
+        routes = [play for play in whole if play["hosts"] == "lab_machines" and "routes" in str(play)]
+        assert len(routes) == 1
+        nodes = [_play("gpu_workers", "kubernetes_worker"), _play("cluster_nodes", "pod_network")]
+        return self._plays_of([*nodes, *routes], {})
 
     def _plays_of(self, plays: list[dict[str, Any]], variables: dict[str, Any]) -> PhaseOutcome:
         (self._plays / "playbooks/play.yml").write_text(yaml.safe_dump(plays))
@@ -383,7 +387,7 @@ def a_lab(directory: Path, control_plane: list[str], workers: list[str]) -> Iter
         lab.remove()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def one_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A cluster of two hosts, cp1 and w1."""
     with a_lab(tmp_path_factory.mktemp("cluster"), ["cp1"], ["w1"]) as lab:

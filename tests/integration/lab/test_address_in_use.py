@@ -35,6 +35,7 @@ def test_a_network_that_is_taken_is_named_and_the_first_that_is_free_is_had_with
     assert network_of(other) != taken
 
 
+@pytest.mark.weekly  # it makes a control plane of its own
 def test_a_port_of_the_control_plane_that_is_taken_is_named_and_provision_goes_on_when_it_is_free(other: Lab) -> None:
     assert other.phase("create").cause == ""
     other.shell("cp1", "systemd-run --unit=squatter socat TCP-LISTEN:6443,fork EXEC:cat")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from conftest import Lab
 
 
+@pytest.mark.weekly  # it makes a worker twice
 def test_a_worker_killed_while_it_joins_is_named_and_create_and_provision_have_it_back(cluster: Lab) -> None:
     cluster.kubectl("delete", "node", "w1")
     provision = cluster.begin("provision")

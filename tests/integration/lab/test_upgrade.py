@@ -1,14 +1,12 @@
 """From Kubernetes 1.35 to 1.36 on three hosts.
 
-The programs of both versions are needed, which takes minutes where they are built: a weekly check, which
-PROVING_GROUND_TEST_WEEKLY=1 selects.
+The programs of both versions are needed, which takes minutes where they are built.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import threading
 from typing import TYPE_CHECKING, Any, Self
@@ -20,9 +18,7 @@ if TYPE_CHECKING:
 
     from conftest import Lab
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("PROVING_GROUND_TEST_WEEKLY"), reason="a weekly check: set PROVING_GROUND_TEST_WEEKLY"
-)
+pytestmark = pytest.mark.weekly
 
 BEFORE, AFTER = "v1.35.8", "v1.36.3"
 PROGRAMS = [

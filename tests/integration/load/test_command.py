@@ -10,9 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -43,6 +45,13 @@ def timed(*faults: str) -> Iterator[str]:
     finally:
         loop.run_until_complete(server.__aexit__(None, None, None))
         loop.close()
+
+
+def connections(url: str) -> int:
+    """Return how many clients are connected to a server of this machine."""
+    port = f":{urlsplit(url).port:04X}"
+    table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(port) and row[3] == "01" for row in table)
 
 
 @contextlib.contextmanager
@@ -161,8 +170,12 @@ def test_an_interrupted_load_tells_what_it_saw() -> None:
             command("--url", url, *words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process,
     ):
+        # Its users are there, and then it measures for some seconds.
+        deadline = time.monotonic() + 60
+        while connections(url) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(8)
+            process.wait(4)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 130

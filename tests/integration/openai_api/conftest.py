@@ -18,7 +18,7 @@ from proving_ground.contracts.platform import Capabilities, Clock, Endpoint, Pla
 from proving_ground.openai_api.server import SYSTEM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[3]
 SUITES = ROOT / "tests" / "suites" / "inference"
@@ -51,6 +51,7 @@ class Suites:
         *options: str,
         model: str = "org/m",
         others: Mapping[str, dict[str, object]] | None = None,
+        promised: Sequence[str] = (),
     ) -> Ran:
         """Run a suite in a process of its own, as the verify phase does.
 
@@ -60,6 +61,7 @@ class Suites:
             options: More options of pytest.
             model: Its model.
             others: Name -> parameters of other systems that have an endpoint; ``url`` among them is where it is.
+            promised: Capabilities that are promised and not present.
         """
         parameters = {"server": "fleet", "model": model, "model_kind": "random", "pid": os.getpid(), **SHORT}
         systems = {SYSTEM: {"url": url, **parameters}, **(others or {})}
@@ -68,7 +70,7 @@ class Suites:
             inventory="test",
             endpoints={name: Endpoint(url=str(told["url"])) for name, told in systems.items()},
             systems={name: System(implementation="existing", parameters=told) for name, told in systems.items()},
-            capabilities=Capabilities(promised=HAS, present=HAS),
+            capabilities=Capabilities(promised=[*HAS, *promised], present=HAS),
             clock=Clock(started=dt.datetime.now(dt.UTC)),
         )
         (self.folder / "platform.json").write_text(platform.model_dump_json())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from proving_ground.openai_api.fuzzing import Plan, Result, fuzz
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Suites = Any
 
@@ -59,6 +61,7 @@ def test_a_failure_comes_with_a_command_that_reproduces_it() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.weekly
 def test_the_same_seed_sends_the_same_requests() -> None:
     first, second = (result_of("fails-on-empty-prompt", seed=3, cases=20) for _ in range(2))
     assert first.statuses == second.statuses
@@ -166,6 +169,32 @@ def test_the_program_tells_what_it_found_as_json() -> None:
     told = json.loads(ran.stdout)
     assert (told["seed"], told["model"], told["whole"]) == (9, MODEL, True)
     assert {failure["rule"] for failure in told["failures"]} == {"embeddings.data[].embedding[]:type"}
+
+
+def test_an_interrupted_program_tells_what_came_until_then(tmp_path: Path) -> None:
+    def answered() -> bool:
+        return any(file.stat().st_size for file in tmp_path.glob("*/exchanges.jsonl"))
+
+    async def scenario() -> tuple[int | None, str]:
+        async with server_alone(MODEL, faults=["bad-models"]) as url:
+            words = [sys.executable, "-m", "proving_ground", "fuzz", url, "--cases=100000", "--output=json"]
+            process = await asyncio.create_subprocess_exec(
+                *words, stdout=asyncio.subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}
+            )
+            async with asyncio.timeout(90):
+                while not answered():
+                    assert process.returncode is None
+                    await asyncio.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            out, _ = await process.communicate()
+            return process.returncode, out.decode()
+
+    status, out = asyncio.run(scenario())
+    assert status == 130
+    told = json.loads(out)
+    assert (told["whole"], told["interrupted"]) == (False, True)
+    assert told["requests"] > 0
+    assert told["notes"][0].startswith("interrupted after")
 
 
 @pytest.mark.parametrize(

@@ -128,13 +128,28 @@ def test_a_second_server_of_another_kind_is_left_alone(suites: Suites, free_port
     asyncio.run(scenario())
 
 
-def test_under_a_fault_there_is_no_second_server(suites: Suites, free_port: Callable[[], int]) -> None:
+@pytest.mark.parametrize("option", ["--fault=no-choices", "--wait-limit=5"])
+def test_where_checks_are_tried_there_is_no_second_server(
+    suites: Suites, free_port: Callable[[], int], option: str
+) -> None:
     async def scenario() -> None:
         async with server_alone(MODEL) as url:
             gone = {**OTHER, "url": f"http://127.0.0.1:{free_port()}"}
-            ran = await suites.run("smoke", url, "--fault=no-choices", others={"other": gone})
+            ran = await suites.run("smoke", url, option, others={"other": gone})
         assert len(ran.ended) == 11
         assert not ran.with_outcome("error")
+
+    asyncio.run(scenario())
+
+
+def test_a_second_server_that_is_promised_and_not_there_is_an_infrastructure_error(suites: Suites) -> None:
+    async def scenario() -> None:
+        async with server_alone(MODEL) as url:
+            ran = await suites.run("smoke", url, promised=["dynamo"])
+        missed = {check: end for check, end in ran.ended.items() if check.endswith("dynamo]")}
+        assert len(missed) == len(ran.with_outcome("passed")) == 11
+        assert {end.outcome for end in missed.values()} == {"error"}
+        assert all(end.infrastructure and "inventory 'test' promises" in end.message for end in missed.values())
 
     asyncio.run(scenario())
 

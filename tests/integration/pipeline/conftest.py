@@ -40,8 +40,8 @@ PLATFORM = """
 
 # Waits until the test has seen that the phase is under way; never ends by itself.
 HANG = """
-    - name: Wait for ever
-      ansible.builtin.command: "sh -c 'touch {marker}; exec sleep 600'"
+    - name: Wait until the marker is gone
+      ansible.builtin.command: "timeout 600 sh -c 'touch {marker}; while test -e {marker}; do sleep 0.1; done'"
       changed_when: false
 """
 
@@ -97,6 +97,11 @@ class TinyProject:
         self.playbook(name, HANG.format(marker=marker))
         return marker
 
+    @staticmethod
+    def release(marker: Path) -> None:
+        """Let a phase that hangs go on."""
+        marker.unlink()
+
     def checks(self, text: str) -> None:
         (self.root / "tests/suites/tiny/test_tiny.py").write_text(text)
 
@@ -117,6 +122,14 @@ class TinyProject:
             timeout=120,
             check=False,
         )
+
+    def verify(self, *arguments: str, stage: str = "nightly") -> subprocess.CompletedProcess[str]:
+        """Run the suites only, against a platform that is there: for what is the same on any, and much sooner."""
+        platform = self.root / "platform.json"
+        platform.write_text(
+            json.dumps({"run_id": "other", "inventory": "x", "clock": {"started": "2026-01-01T00:00:00+00:00"}})
+        )
+        return self.run("--platform", str(platform), *arguments, stage=stage)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

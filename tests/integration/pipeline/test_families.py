@@ -21,7 +21,7 @@ def test_suites_of_a_family_share_its_conftest_and_run_by_their_own_names(projec
         (family / name / "suite.yml").write_text(f"name: {name}\ndescription: d\n")
         (family / name / "test_it.py").write_text(CHECK)
     (family / "conftest.py").write_text("import pytest\n@pytest.fixture\ndef shared():\n    return 'shared'\n")
-    done = project.run("--only", "one", "--only", "two")
+    done = project.verify("--only", "one", "--only", "two")
     assert done.returncode == 0, done.stdout
     assert {test["id"]: test["status"] for test in project.results()["tests"]} == {
         "one/uses-what-the-family-shares": "passed",

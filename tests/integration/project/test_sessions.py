@@ -121,16 +121,6 @@ def test_an_interrupted_stage_cleans_up_before_nox_ends(
     assert process.returncode == 130
 
 
-def test_interrupted_tests_end_with_the_part_that_was_under_way(checkout: Checkout) -> None:
-    (checkout.directory / "hold").touch()
-    process = checkout.start("-s", "tests", "--", "unit", "integration", "molecule")
-    eventually(checkout.calls, process.poll)
-    os.kill(process.pid, signal.SIGINT)
-    out = process.communicate(timeout=30)[0]
-    assert len([call for call in checkout.calls() if call != "cleaned"]) == 1, out
-    assert process.returncode == 130
-
-
 def test_a_session_that_does_not_exist_ends_with_3(checkout: Checkout) -> None:
     assert checkout.run("-s", "hourly")[0] == 3
 
@@ -155,19 +145,20 @@ def test_a_stage_is_added_by_adding_data(checkout: Checkout) -> None:
     assert checkout.calls() == ["-m proving_ground run hourly"]
 
 
-def test_parts_of_the_tests_are_chosen_and_counted_in_the_last_line(checkout: Checkout) -> None:
-    checkout.end_with(1)
-    code, out = checkout.run("-s", "tests", "--", "unit", "integration", "--", "-k", "cache")
-    assert code == 1
-    assert checkout.calls() == [
-        f"-m pytest tests/{part} --color=no --junit-xml={checkout.directory}/.nox/tests-{part}.xml -k cache"
-        for part in ("unit", "integration")
-    ]
-    assert "0 passed, 2 failed" in out.splitlines()[-3:]
-
-
-def test_an_unknown_part_of_the_tests_is_refused(checkout: Checkout) -> None:
-    code, out = checkout.run("-s", "tests", "--", "everything")
-    assert code == 3
-    assert "unknown part 'everything': expected lint, unit" in out
-    assert checkout.calls() == []
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["tests"], "tests/session"),
+        (["tests", "--", "unit", "--jobs", "3", "--", "-k", "cache"], "tests/session unit --jobs 3 -- -k cache"),
+        (["lint"], "tests/session lint"),
+        (["lint", "--", "ruff", "mypy"], "tests/session lint:ruff lint:mypy"),
+        (["molecule", "--", "dynamo"], "tests/session molecule:dynamo"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_what_tests_the_project_is_handed_on_with_its_exit_code(
+    checkout: Checkout, arguments: list[str], expected: str
+) -> None:
+    checkout.end_with(3)
+    assert checkout.run("-s", *arguments)[0] == 3
+    assert checkout.calls() == [expected]

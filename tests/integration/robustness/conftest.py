@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
-from proving_ground.ownership.processes import tagged
+from proving_ground.ownership.processes import TAG, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[3]
-PORTS = (2379, 2380, 6443, 8081, 8082, 10247, 10250, 10257, 10259)
 PATIENCE = 180.0
 
 
@@ -115,26 +115,33 @@ class Run:
         left = [Path(f"/proc/{p.pid}/cmdline").read_bytes().replace(b"\0", b" ") for p in tagged(self.run_id)]
         assert left == []
         assert not self.state.exists()
-        assert [port for port in PORTS if address and is_open(address, port)] == []
+        assert self.listens(address) == []
 
-
-def is_open(address: str, port: int) -> bool:
-    with socket.socket() as client:
-        client.settimeout(1)
-        return client.connect_ex((address, port)) == 0
+    def listens(self, address: str) -> list[int]:
+        """Return the ports of an address where somebody listens who is not of another run, which may have it by now."""
+        found = []
+        for connection in psutil.net_connections("tcp4"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.ip == address:
+                owner = self.run_id
+                with contextlib.suppress(psutil.Error):
+                    owner = psutil.Process(connection.pid).environ().get(TAG, owner)
+                found += [connection.laddr.port] if owner == self.run_id else []
+        return found
 
 
 class Place:
-    """A state directory and an artifacts directory for runs."""
+    """A state directory and an artifacts directory for runs on an inventory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, inventory: Path) -> None:
+        self._inventory = inventory
         self.state = directory / "state"
         self.artifacts = directory / "artifacts"
         self.environment = os.environ | {"PROVING_GROUND_STATE": str(self.state), "COLUMNS": "200"}
         self.runs: list[Run] = []
 
     def options(self, run_id: str, *arguments: str) -> list[str]:
-        return ["--run-id", run_id, "--artifacts", str(self.artifacts), *arguments]
+        given = ["--inventory", str(self._inventory), "--run-id", run_id, "--artifacts", str(self.artifacts)]
+        return [*given, *arguments]
 
     def start(self, run_id: str, *arguments: str, stage: str = "nightly") -> Run:
         words = [sys.executable, "-m", "proving_ground", "run", stage, *self.options(run_id, *arguments)]
@@ -159,8 +166,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path, aim_inventory: Path) -> Iterator[Place]:
+    place = Place(tmp_path, aim_inventory)
     yield place
     for run in place.runs:
         if run.process.poll() is None:

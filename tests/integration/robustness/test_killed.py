@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,22 @@ def test_clean_removes_what_a_run_killed_in_verify_left(place: Place) -> None:
     run.reach("check")
     address = run.address
     run.kill()
+    assert 6443 in run.listens(address)
+    done = place.call("clean")
+    assert done.returncode == 0, done.stdout
+    assert "removed killed" in done.stdout
+    run.assert_nothing_is_left(address)
+
+
+def test_clean_goes_on_where_another_that_was_killed_had_come_to(place: Place) -> None:
+    run = place.start("killed", *ENDLESS)
+    run.wait_for("the API server", lambda: "kube-apiserver is ready" in run.output)
+    address = run.address
+    run.kill()
+    first = place.start_command("clean", [sys.executable, "-m", "proving_ground", "clean"])
+    first.wait_for("an inventory without hosts", lambda: not any((run.state / "inventory").iterdir()))
+    first.kill()
+    assert run.state.exists()
     done = place.call("clean")
     assert done.returncode == 0, done.stdout
     assert "removed killed" in done.stdout

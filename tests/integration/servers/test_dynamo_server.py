@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -98,6 +99,23 @@ def test_the_model_is_listed_and_answers(running: Running) -> None:
     assert [model["id"] for model in running.client.get("/v1/models").json()["data"]] == ["mock"]
     answer = running.client.post("/v1/chat/completions", json=CHAT).json()
     assert (answer["usage"]["completion_tokens"], answer["choices"][0]["finish_reason"]) == (6, "length")
+
+
+def test_whatever_its_engines_draw_the_answer_is_the_same_text(running: Running) -> None:
+    texts = {
+        running.client.post("/v1/chat/completions", json=CHAT | {"max_tokens": 200}).json()["choices"][0]["message"][
+            "content"
+        ]
+        for _ in range(3)
+    }
+    assert texts == {" λόγος" * 200}
+
+
+def test_an_answer_is_streamed_token_by_token(running: Running) -> None:
+    with running.client.stream("POST", "/v1/chat/completions", json=CHAT | {"stream": True}) as answer:
+        lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line.startswith("data: {")]
+    deltas = [json.loads(line)["choices"][0]["delta"] for line in lines]
+    assert [delta["content"] for delta in deltas if delta.get("content")] == [" λόγος"] * 6
 
 
 def test_the_file_has_the_process_id_of_the_frontend(running: Running) -> None:

@@ -39,14 +39,14 @@ PACE = Speed(token=0.005, max_running=4)
 
 @pytest.hookimpl(trylast=True)  # so that the name comes after other parts of the id
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Let each check that asks for the server be there for each one; under a fault there is one, and it is ours."""
+    """Let each check that asks for the server be there for each one; where checks are tried, one is enough."""
     verification: Verification | None = metafunc.config.pluginmanager.get_plugin("proving-ground-verification")
-    if verification is None or "server" not in metafunc.fixturenames or verification.settings.fault:
+    if verification is None or "server" not in metafunc.fixturenames or verification.settings.proving:
         return
     platform = verification.platform
     others = further(platform)
     if any(mark.name == "needs_server_process" for mark in metafunc.definition.iter_markers()):
-        others = [name for name in others if target_of(platform, name).pid is not None]
+        others = [n for n in others if n in platform.endpoints and target_of(platform, n).pid is not None]
     if others:
         metafunc.parametrize("server", [SYSTEM, *others], indirect=True, ids=[pytest.HIDDEN_PARAM, *others])
 

@@ -1,10 +1,12 @@
-"""Options of the verb `test`: what cannot be is refused with exit code 3 before anything is sent."""
+"""Options of verbs that take a URL: what cannot be is refused with exit code 3 before anything is sent."""
 
 from __future__ import annotations
 
 import pytest
 
 from proving_ground import cli
+from proving_ground.by_url import probing
+from proving_ground.errors import InfrastructureError
 
 URL = ("--url", "http://127.0.0.1:9")
 LOAD = ("test", "--suite", "load", *URL)
@@ -34,6 +36,22 @@ LOAD = ("test", "--suite", "load", *URL)
         (("test", "--url", "nonsense"), "expected a URL"),
         (("test", "--suite", "cloud"), "invalid choice"),
         (("test", *URL, "--auth", "/nowhere/token"), "no such file"),
+        (("test", *URL, "--ca", "/nowhere/ca"), "no such file"),
+        (("test", *URL, "--ca", __file__), "expected certificates"),
+        (("test", *URL, "--auth", __file__), "expected a token"),
+        # Where no load is sent its options mean nothing, but are refused all the same.
+        (("test", *URL, "--users", "0"), "users above 0"),
+        (("test", *URL, "--slo", "ttft=1s"), "expected an objective"),
+        (("test", *URL, "--server-pid", "-5"), "--server-pid: expected a process"),
+        (("test", *URL, "--server-pid", "99999999"), "--server-pid: expected a process"),
+        (("test", *URL, "--json-report", "/nowhere/report.json"), "--json-report: there is no folder"),
+        (("test", *URL, "--artifacts", f"{__file__}/x"), "--artifacts: "),
+        (("test", "--url", "http://two words"), "not a URL"),
+        (("test", "--url", f"http://{'a' * 64}"), "not a URL"),
+        (("fuzz", "http://127.0.0.1:9", "--ca", __file__), "expected certificates"),
+        (("fuzz", "http://127.0.0.1:9", "--auth", __file__), "expected a token"),
+        (("wait-healthy", "http://127.0.0.1:9", "--ca", __file__), "expected certificates"),
+        (("wait-healthy", "http://127.0.0.1:9", "--ca", "/nowhere/ca"), "no such file"),
     ],
 )
 def test_what_cannot_be_is_refused(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,4 +62,16 @@ def test_what_cannot_be_is_refused(words: tuple[str, ...], said: str, capsys: py
     told = capsys.readouterr()
     assert code == 3
     assert said in told.err
+    assert len(told.err.strip().splitlines()) == 1
     assert told.out == ""
+
+
+def test_any_host_may_be_asked_where_no_load_is_sent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nobody(url: str, **_: object) -> None:
+        raise InfrastructureError("cannot be reached", where=url)
+
+    monkeypatch.setattr(probing, "probed", nobody)
+    assert cli.main(["test", "--url", "https://inference.example.com"]) == 2
+    assert "cannot be reached" in capsys.readouterr().err

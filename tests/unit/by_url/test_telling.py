@@ -132,3 +132,21 @@ def test_a_url_is_a_platform_with_one_endpoint() -> None:
     assert platform.endpoints["inference"].auth == "/token"
     assert platform.capabilities.promised == ["inference"]
     assert platform.systems["inference"].parameters == {"model": "m"}
+
+
+@pytest.mark.parametrize(
+    ("status", "printed", "expression", "said"),
+    [
+        (5, "3 deselected in 0.1s", "nothing", "suite smoke: no check matches -k 'nothing'"),
+        (5, "3 deselected in 0.1s", "", "suite smoke: no check is of these stages"),
+        (4, "no tests ran\nERROR: Wrong expression: and\n\n", "and", "suite smoke: Wrong expression: and"),
+        (3, "INTERNALERROR> it broke\n", "", "suite smoke ended early:\nINTERNALERROR> it broke\n"),
+    ],
+)
+def test_a_suite_that_could_not_be_judged_says_why(status: int, printed: str, expression: str, said: str) -> None:
+    assert telling.ended_early("smoke", status, printed, expression) == said
+
+
+def test_a_load_that_was_interrupted_is_marked() -> None:
+    assert "load: 12.50 requests" in telling.as_text(MIXED, LOAD)
+    assert "load until it was interrupted: 12.50 requests" in telling.as_text(MIXED, LOAD, interrupted=True)

@@ -40,14 +40,20 @@ def record(number: int, *measurements: Measurement, **changes: object) -> Record
 
 
 def noisy(
-    numbers: Sequence[int], *, factor: float = 1.0, noise: float = 0.03, metrics: int = 40, seed: int = 1
+    numbers: Sequence[int],
+    *,
+    factor: float = 1.0,
+    noise: float = 0.03,
+    metrics: int = 40,
+    seed: int = 1,
+    scale: float = 100,
 ) -> list[Record]:
     chance = seeded(f"{seed}{numbers}")
     return [
         record(
             number,
             *(
-                measurement(f"m{metric}_ms", 100 * math.exp(chance.gauss(0, noise)) * factor)
+                measurement(f"m{metric}_ms", scale * math.exp(chance.gauss(0, noise)) * factor)
                 for metric in range(metrics)
             ),
         )

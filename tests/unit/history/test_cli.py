@@ -80,6 +80,7 @@ def test_too_little_history_passes_only_where_it_may(run: Callable[..., tuple[in
 
 
 def test_the_gates_of_a_stage_are_used(run: Callable[..., tuple[int, str, str]], history: Path) -> None:
+    (history / "playbooks").mkdir()
     (history / "stages.yml").write_text(
         "stages:\n  nightly:\n    description: x\n    gates:\n"
         "      - {kind: absolute, metric: load/*/m0_ms, at_most: 105}\n  weekly: {description: y}\n"
@@ -168,7 +169,18 @@ def test_trends_are_drawn_into_a_page(run: Callable[..., tuple[int, str, str]], 
     assert (history / "trends.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("words", [("list",), ("show", "run-1"), ("gate", "--gates", "gates.yml"), ("export",)])
+def test_what_only_reads_makes_no_history(
+    run: Callable[..., tuple[int, str, str]], history: Path, words: tuple[str, ...]
+) -> None:
+    code, out, err = run(*words, "--history", "absent/new.sqlite")
+    assert (code, out) == (3, "")
+    assert f"{history}/absent/new.sqlite: there is no history yet" in err
+    assert not (history / "absent").exists()
+
+
 def test_an_empty_history_says_so(run: Callable[..., tuple[int, str, str]]) -> None:
+    Store.open("new.sqlite").close()
     assert run("list", "--history", "new.sqlite")[1] == "the history is empty\n"
     assert run("gate", "--gates", "gates.yml", "--history", "new.sqlite")[0] == 3
 

@@ -24,6 +24,7 @@ RELATIVE = {"kind": "relative", "metric": "load/chat/*"}
         {"kind": "band", "metric": "load/*/x", "bands": {}},
         {"kind": "band", "metric": "load/*/x", "bands": {"*": {"reference": 1, "lower": 2, "upper": 3}}},
         RELATIVE | {"alpha": 0},
+        RELATIVE | {"minimal_change": {"ms": -1}},
         RELATIVE | {"baseline": "../x"},
         RELATIVE | {"samples": {"baseline": 40}},
         RELATIVE | {"tolerance": 1},

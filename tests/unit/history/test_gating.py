@@ -197,6 +197,19 @@ def test_an_error_rate_that_rises_from_zero_is_a_regression(store: Store) -> Non
     assert judge(store, find_run(store, "run-12"), gates(RELATIVE)).outcome == "regression"
 
 
+@pytest.mark.parametrize(("least", "outcome"), [({}, "regression"), ({"ms": 1}, "pass"), ({"s": 1}, "regression")])
+def test_what_cannot_be_measured_is_no_difference(store: Store, least: dict[str, float], outcome: str) -> None:
+    store.add(noisy(range(10), scale=0.3) + noisy(range(10, 13), factor=3, scale=0.3))
+    gate = gates(RELATIVE | {"minimal_change": least})
+    assert judge(store, find_run(store, "run-12"), gate).outcome == outcome
+
+
+def test_the_change_that_matters_is_one_of_its_unit(store: Store) -> None:
+    store.add(noisy(range(10), scale=30) + noisy(range(10, 13), factor=1.2, scale=30))
+    gate = gates(RELATIVE | {"minimal_change": {"ms": 1}})
+    assert judge(store, find_run(store, "run-12"), gate).outcome == "regression"
+
+
 def test_a_verdict_that_is_not_to_be_noted_is_not(store: Store) -> None:
     store.add(noisy(range(2)))
     judge(store, find_run(store, "run-1"), gates(RELATIVE), note=False)

@@ -104,7 +104,7 @@ def test_vllms_result_has_its_statistics_and_rates(tmp_path: Path) -> None:
     record = imported(tmp_path, VLLM)
     assert values(record) == {
         "vllm-bench/concurrency-16/requests_per_second": 8.0,
-        "vllm-bench/concurrency-16/output_tokens_per_second": 640.0,
+        "vllm-bench/concurrency-16/tokens_per_second": 640.0,
         "vllm-bench/concurrency-16/total_tokens_per_second": 900.0,
         "vllm-bench/concurrency-16/ttft_mean_ms": 25.0,
         "vllm-bench/concurrency-16/ttft_p50_ms": 24.0,
@@ -146,7 +146,7 @@ def test_aiperfs_units_count(tmp_path: Path) -> None:
     assert values(imported(tmp_path, AIPERF))["aiperf/concurrency_4/e2e_p99_ms"] == 300.0
     assert values(imported(tmp_path, seconds))["aiperf/concurrency_4/e2e_p50_ms"] == pytest.approx(200.0)
     units = {m.metric: m.unit for m in imported(tmp_path, AIPERF).measurements}
-    assert (units["requests_per_second"], units["output_tokens_per_second"]) == ("requests/s", "tokens/s")
+    assert (units["requests_per_second"], units["tokens_per_second"]) == ("requests/s", "tokens/s")
     assert "request_count" not in units
 
 
@@ -253,7 +253,7 @@ def test_a_file_is_only_what_it_is_said_to_be(tmp_path: Path) -> None:
     [
         ("ttft_p99_ms", "lower", "ms"),
         ("requests_per_second", "higher", "requests/s"),
-        ("output_tokens_per_second", "higher", "tokens/s"),
+        ("tokens_per_second", "higher", "tokens/s"),
         ("error_rate", "lower", "share"),
         ("ready_seconds", "lower", "s"),
         ("goodput", "higher", "requests/s"),

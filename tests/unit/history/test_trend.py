@@ -34,9 +34,19 @@ def changed(store: Store) -> Store:
 def test_a_trend_has_values_levels_and_the_band_of_the_hardware(changed: Store) -> None:
     trend = trends(changed, changed.runs()[0], BAND, "*/m0_ms")[0]
     assert [run.run_id for run in (trend.runs[0], trend.runs[-1])] == ["run-0", "run-44"]
-    assert list(trend.lines()) == ["value", "level", "upper limit", "reference", "lower limit"]
-    assert trend.band is not None
-    assert list(plot(trend).series) == list(trend.lines())
+    made = plot(trend)
+    assert list(made.series) == ["value", "level", "reference"]
+    assert [(band.lower, band.upper) for band in made.bands] == [(90, 110)]
+
+
+def test_a_change_is_a_mark_at_the_first_run_of_the_new_level(changed: Store) -> None:
+    trend = trends(changed, changed.runs()[0], (), "*/m0_ms")[0]
+    made = plot(trend)
+    (mark,) = made.marks
+    assert (mark.x, mark.y) in made.series["value"]
+    assert (mark.x - 1, mark.y) == (trend.changes[0].index, trend.values[trend.changes[0].index])
+    assert mark.label == trend.told()[0]
+    assert made.bands == []
 
 
 def test_a_change_names_the_run_and_the_commit_where_it_began(changed: Store) -> None:
@@ -46,6 +56,7 @@ def test_a_change_names_the_run_and_the_commit_where_it_began(changed: Store) ->
     assert told.startswith("worse by ")
     assert f"run-{trend.changes[0].index}" in told
     assert f"commit c{trend.changes[0].index}" in told
+    assert f"median {trend.changes[0].before:.4g} -> {trend.changes[0].after:.4g} ms" in told
 
 
 def test_invalid_runs_are_no_part_of_a_trend(store: Store) -> None:
@@ -57,7 +68,10 @@ def test_the_page_needs_nothing_from_elsewhere_and_marks_changes(changed: Store)
     run = changed.runs()[0]
     text = page(trends(changed, run, BAND), run)
     assert text.count("<figure>") == 2
-    assert text.count('class="mark"') == 2
+    assert text.count('class="marked"') == 2
+    assert text.count('class="band" x="70"') == 1
+    for trend in trends(changed, run, BAND):
+        assert text.count(f"<li>{trend.told()[0].replace('>', '&gt;')}</li>") == 1
     assert "<script" not in text
     assert "http" not in text.replace("http-equiv", "")
 

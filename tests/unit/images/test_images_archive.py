@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from proving_ground.images.archive import Image, Layer, write_archive, write_layer
+from proving_ground.images.archive import Image, Layer, write_archive, write_files, write_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def image(layer: Layer, *names: str, entrypoint: tuple[str, ...] = ("run",)) -> 
 
 def content(path: Path) -> dict[str, Any]:
     with tarfile.open(path) as archive:
-        return {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
+        return {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}  # type: ignore[union-attr]
 
 
 def test_a_layer_holds_folders_and_their_parents_of_root_without_times(layer: Layer) -> None:
@@ -50,6 +50,20 @@ def test_a_layer_holds_folders_and_their_parents_of_root_without_times(layer: La
 def test_the_same_content_is_the_same_layer(layer: Layer, tmp_path: Path) -> None:
     write_layer(tmp_path / "again.tar", tmp_path / "root", ["opt/app"])
     assert Layer.of(tmp_path / "again.tar").digest == layer.digest
+
+
+def test_files_are_a_layer_with_their_parents(tmp_path: Path) -> None:
+    (tmp_path / "here").write_text("content")
+    write_files(tmp_path / "files.tar", {"a/b/file": tmp_path / "here", "a/told": b"told"})
+    with tarfile.open(tmp_path / "files.tar") as archive:
+        entries = {entry.name: (entry.isdir(), entry.mode, entry.uid, entry.mtime) for entry in archive}
+    assert entries == {
+        "a": (True, 0o755, 0, 0),
+        "a/b": (True, 0o755, 0, 0),
+        "a/b/file": (False, 0o644, 0, 0),
+        "a/told": (False, 0o644, 0, 0),
+    }
+    assert content(tmp_path / "files.tar")["a/told"] == b"told"
 
 
 def test_the_digest_of_a_layer_is_that_of_its_file(layer: Layer) -> None:

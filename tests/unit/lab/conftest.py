@@ -1,26 +1,10 @@
-"""Makes the collection's Python importable as Ansible imports it, and has programs for its modules to call."""
+"""Programs for the collection's modules to call."""
 
 from __future__ import annotations
 
-import sys
-import types
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[3]
-
-
-def _package(name: str, *paths: Path) -> None:
-    if name not in sys.modules:
-        package = types.ModuleType(name)
-        package.__path__ = [str(path) for path in paths]
-        sys.modules[name] = package
-
-
-_package("ansible_collections")
-_package("ansible_collections.proving")
-_package("ansible_collections.proving.ground", ROOT)
 
 
 class Commands:

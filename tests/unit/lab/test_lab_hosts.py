@@ -55,6 +55,7 @@ def place(tmp_path: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch) -
         "ssh-keygen", 'for last; do :; done; echo private >"$last"; echo "ssh-ed25519 AAAA$last x" >"$last.pub"'
     )
     monkeypatch.setattr(lab_hosts, "_SOCKETS", tmp_path / "sockets")
+    monkeypatch.setattr(lab_hosts, "_MEMORY", tmp_path / "memory.force_empty")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
     def answers(address: str) -> bool:
@@ -176,6 +177,20 @@ def test_removal_leaves_neither_containers_nor_network_nor_files(
     assert list((tmp_path / "sockets").iterdir()) == []
     assert [call[-1] for call in commands.calls("ssh")] == ["cp1", "w1"]
     assert "--volumes" in call_of(commands, "rm")
+
+
+@pytest.mark.parametrize(("other", "written"), [(False, "0"), (True, "")])
+def test_the_last_removal_lets_the_kernel_drop_ended_control_groups(
+    tmp_path: Path, place: Path, commands: Commands, other: bool, written: str
+) -> None:
+    (tmp_path / "memory.force_empty").write_text("")
+    hosts(tmp_path).have(check=False)
+    if other:
+        stays = 'rm --force") for name in cp1 w1; do rm "$there/pg-r1-$name.state"; done ;;'
+        commands.add("podman", PODMAN.format(place=place).replace('rm --force") rm -f "$there"/*.state ;;', stays))
+        (place / "of-others.state").write_text("running")
+    hosts(tmp_path).remove(check=False)
+    assert (tmp_path / "memory.force_empty").read_text() == written
 
 
 @pytest.mark.usefixtures("place")

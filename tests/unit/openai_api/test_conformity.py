@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from proving_ground.openai_api.conformity import judge, schema, schema_names
-from proving_ground.openai_api.differences import Difference, Differences
+from proving_ground.openai_api.differences import Difference, Differences, differences_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,3 +139,82 @@ def test_a_known_difference_is_tolerated_with_its_reason() -> None:
 
 def test_a_huge_value_is_cut_in_what_is_told() -> None:
     assert len(str(judge("chat-completion", {**CHAT, "created": "x" * 10_000}))) < 300
+
+
+CALL: dict[str, Any] = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CUSTOM: dict[str, Any] = {"id": "c", "type": "custom", "custom": {"name": "f", "input": "text"}}
+
+
+def calling(*calls: dict[str, Any]) -> dict[str, Any]:
+    return changed(lambda d: d["choices"][0]["message"].update(tool_calls=list(calls)))
+
+
+def test_a_message_may_call_functions_and_tools_of_its_own() -> None:
+    verdict = judge("chat-completion", calling(CALL, CUSTOM))
+    assert verdict.judged == "conform", str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("call", "rule"),
+    [
+        ({**CALL, "type": "other"}, "type:enum"),
+        ({"id": "c", "type": "function"}, "function:required"),
+        ({"id": "c", "type": "custom", "function": CALL["function"]}, "custom:required"),
+        ({**CUSTOM, "custom": {"name": "f"}}, "custom.input:required"),
+        ({**CALL, "function": {"name": "f"}}, "function.arguments:required"),
+    ],
+)
+def test_a_call_has_what_its_type_names(call: dict[str, Any], rule: str) -> None:
+    (finding,) = judge("chat-completion", calling(call)).violations
+    assert finding.rule == f"chat-completion.choices[].message.tool_calls[].{rule}"
+
+
+def test_a_call_without_a_type_is_a_violation() -> None:
+    found = judge("chat-completion", calling({"id": "c", "function": CALL["function"]})).violations
+    assert [finding.rule.rpartition(".")[2] for finding in found] == ["type:required"]
+
+
+@pytest.mark.parametrize("name", ["chat-completion", "chat-chunk"])
+@pytest.mark.parametrize(("tier", "judged"), [("fast", "conform"), ("priority", "conform"), ("slow", "violation")])
+def test_the_tier_of_a_service_is_one_of_those_that_there_are(name: str, tier: str, judged: str) -> None:
+    assert judge(name, {**GOOD[name], "service_tier": tier}).judged == judged
+
+
+@pytest.mark.parametrize("name", ["chat-completion", "chat-chunk", "completion", "completion-chunk"])
+@pytest.mark.parametrize(("count", "judged"), [(7, "conform"), ("7", "violation")])
+def test_tokens_are_counted_by_kind(name: str, count: object, judged: str) -> None:
+    prompt = dict.fromkeys(
+        ("audio_tokens", "cached_tokens", "cache_write_tokens", "image_tokens", "text_tokens"), count
+    )
+    answer = dict.fromkeys(("audio_tokens", "reasoning_tokens", "text_tokens"), count)
+    usage = {**USAGE, "prompt_tokens_details": prompt, "completion_tokens_details": answer}
+    assert judge(name, {**GOOD[name], "usage": usage}).judged == judged
+
+
+@pytest.mark.parametrize("name", ["completion", "completion-chunk"])
+@pytest.mark.parametrize(("probability", "judged"), [(-0.5, "conform"), ("likely", "violation"), (None, "violation")])
+def test_the_likeliest_tokens_of_a_completion_have_numbers(name: str, probability: object, judged: str) -> None:
+    document = copy.deepcopy(GOOD[name])
+    document["choices"][0]["logprobs"] = {"tokens": ["a"], "top_logprobs": [None, {" the": probability}]}
+    assert judge(name, document).judged == judged
+
+
+@pytest.mark.parametrize(("date", "judged"), [("2027-01-01", "conform"), (None, "conform"), (7, "violation")])
+def test_a_model_may_tell_until_when_it_is_served(date: object, judged: str) -> None:
+    model = {**GOOD["models"]["data"][0], "shutdown_date": date}
+    assert judge("models", {"object": "list", "data": [model]}).judged == judged
+
+
+@pytest.mark.parametrize(("metadata", "judged"), [({"a": "b"}, "conform"), (None, "conform"), ("a", "violation")])
+def test_an_answer_may_repeat_the_metadata_of_its_request(metadata: object, judged: str) -> None:
+    assert judge("chat-completion", {**CHAT, "metadata": metadata}).judged == judged
+
+
+@pytest.mark.parametrize("server", ["llama.cpp", "vllm"])
+@pytest.mark.parametrize("name", ["chat-completion", "chat-chunk"])
+def test_probabilities_without_those_of_a_refusal_are_a_known_difference(server: str, name: str) -> None:
+    document = copy.deepcopy(GOOD[name])
+    document["choices"][0]["logprobs"] = {"content": []}
+    rule = f"{name}.choices[].logprobs.refusal:required"
+    assert [finding.rule for finding in judge(name, document).violations] == [rule]
+    assert not judge(name, document, differences_of(server)).violations

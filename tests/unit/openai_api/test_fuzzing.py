@@ -21,7 +21,14 @@ from proving_ground.openai_api.fuzzing.running import Plan, command, settings
 URL = "http://127.0.0.1:1"
 CHAT, COMPLETIONS, EMBEDDINGS = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
 JSON = "application/json"
-ERROR = json.dumps({"error": {"message": "no", "type": "bad", "param": None, "code": None}}).encode()
+PARSE_ERROR = "json-exception-parse-error"
+
+
+def told(message: str) -> bytes:
+    return json.dumps({"error": {"message": message, "type": "bad", "param": None, "code": None}}).encode()
+
+
+ERROR = told("no")
 NOTHING = Differences()
 SECRET = "top-secret"
 
@@ -33,6 +40,10 @@ def exchange(status: int = 400, answer: bytes = ERROR, kind: str = JSON, **more:
 
 def rules(one: Exchange, differences: Differences = NOTHING) -> list[str]:
     return [finding.rule for finding in findings(one, differences) if not finding.tolerated]
+
+
+def asked(messages: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": messages or [{"role": "user", "content": "a"}], **more}
 
 
 @pytest.mark.parametrize("name", sorted(NAMES.values()))
@@ -51,6 +62,16 @@ def test_the_schema_of_a_request_is_one(name: str) -> None:
         ("chat-completion", {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]}),
         ("embeddings", {"model": "m", "input": "a"}),
         ("embeddings", {"model": "m", "input": [1, 2], "encoding_format": "base64"}),
+        ("completion", {"model": "m", "prompt": None, "stream_options": {"include_obfuscation": False}}),
+        ("completion", {"model": "m", "prompt": "p", "seed": -(2**63)}),
+        *(("chat-completion", asked(reasoning_effort=effort)) for effort in ("none", "xhigh", "max", None)),
+        *(("chat-completion", asked(verbosity=much)) for much in ("low", "medium", "high", None)),
+        *(("chat-completion", asked(prompt_cache_retention=kept)) for kept in ("in_memory", "24h", None)),
+        ("chat-completion", asked(service_tier="fast", prompt_cache_key="k", safety_identifier="u" * 64)),
+        ("chat-completion", asked(metadata={"a" * 64: "b" * 512}, stream_options={"include_obfuscation": True})),
+        ("chat-completion", asked(response_format={"type": "json_schema", "json_schema": {"name": "f"}})),
+        ("chat-completion", asked(response_format={"type": "json_object"})),
+        ("chat-completion", asked([{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}])),
     ],
 )
 def test_what_the_reference_allows_is_allowed(name: str, body: dict[str, Any]) -> None:
@@ -70,6 +91,17 @@ def test_what_the_reference_allows_is_allowed(name: str, body: dict[str, Any]) -
         ("chat-completion", {"model": "m", "messages": [{"role": "user", "content": "a"}], "top_logprobs": 21}),
         ("embeddings", {"model": "m", "input": []}),
         ("embeddings", {"model": "m", "input": ""}),
+        ("completion", {"model": "m", "prompt": "p", "seed": 2**63}),
+        ("chat-completion", asked(reasoning_effort="some")),
+        ("chat-completion", asked(verbosity="none")),
+        ("chat-completion", asked(prompt_cache_retention="1h")),
+        ("chat-completion", asked(safety_identifier="u" * 65)),
+        ("chat-completion", asked(metadata={str(key): "" for key in range(17)})),
+        ("chat-completion", asked(metadata={"a": 1})),
+        ("chat-completion", asked(stream_options={"include_obfuscation": "no"})),
+        ("chat-completion", asked(response_format={"type": "json_schema"})),
+        ("chat-completion", asked(response_format={"type": "json_schema", "json_schema": {"name": "a b"}})),
+        ("chat-completion", asked([{"role": "user", "content": [{"type": "refusal", "refusal": "no"}]}])),
     ],
 )
 def test_what_the_reference_does_not_allow_is_not(name: str, body: dict[str, Any]) -> None:
@@ -102,6 +134,9 @@ def test_a_refusal_with_a_good_error_holds() -> None:
     ("one", "broken"),
     [
         (exchange(500), ["completion:status-500:no"]),
+        (exchange(500, told("[json.exception.parse_error.101] at line 1")), [f"completion:status-500:{PARSE_ERROR}"]),
+        (exchange(500, told('"model" is missing')), ["completion:status-500:model"]),
+        (exchange(500, told("...")), ["completion:status-500"]),
         (exchange(503, b"", "text/plain"), ["completion:status-503", "error-content-type", "error:json"]),
         (exchange(302, b"", ""), ["completion:status-302"]),
         (exchange(400, b'{"detail": "no"}'), ["error.error:required"]),
@@ -178,6 +213,12 @@ def test_seed_and_cases_are_handed_on() -> None:
     words = command(Plan(URL, "m", cases=7, seed=42), Path("python"))
     assert words[words.index("--seed") + 1] == "42"
     assert words[words.index("--max-examples") + 1] == "7"
+
+
+@pytest.mark.parametrize(("bounds", "phases"), [(True, "coverage,fuzzing"), (False, "fuzzing")])
+def test_requests_at_the_bounds_can_be_left_out(phases: str, *, bounds: bool) -> None:
+    words = command(Plan(URL, "m", bounds=bounds), Path("python"))
+    assert words[words.index("--phases") + 1] == phases
 
 
 def test_a_last_line_that_was_cut_is_left_out() -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from proving_ground.contracts.platform import Clock, Endpoint, Platform, System
+from proving_ground.contracts.platform import Capabilities, Clock, Endpoint, Platform, System
 from proving_ground.errors import ConfigurationError, InfrastructureError
 from proving_ground.openai_api.client import Answer, RequestError
-from proving_ground.openai_api.server import Server, Target, resident_bytes, target_of, text_of
+from proving_ground.openai_api.server import Server, Target, further, resident_bytes, target_of, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +57,30 @@ def test_the_target_is_what_the_platform_says() -> None:
 def test_a_platform_without_the_endpoint_is_an_infrastructure_error() -> None:
     with pytest.raises(InfrastructureError, match="no endpoint 'inference'"):
         target_of(platform())
+
+
+def test_further_servers_are_systems_with_an_endpoint_that_speak_the_api() -> None:
+    openai = System(implementation="existing", parameters={"api": "openai"})
+    found = platform(url="http://x").model_copy(
+        update={
+            "endpoints": {name: Endpoint(url="http://x") for name in ("inference", "second", "metrics")},
+            "systems": {
+                "inference": openai,
+                "second": openai,
+                "metrics": System(implementation="existing"),
+                "nowhere": openai,
+            },
+        }
+    )
+    assert further(found) == ["second"]
+
+
+def test_a_server_that_is_promised_and_not_there_is_an_infrastructure_error() -> None:
+    promising = Capabilities(promised=["dynamo", "kubernetes"])
+    found = platform(url="http://x").model_copy(update={"capabilities": promising})
+    assert further(found) == ["dynamo"]
+    with pytest.raises(InfrastructureError, match="no endpoint 'dynamo', which inventory 'sim' promises"):
+        target_of(found, "dynamo")
 
 
 def test_the_token_is_read_from_its_file(tmp_path: Path) -> None:

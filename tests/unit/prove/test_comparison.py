@@ -88,6 +88,15 @@ def test_the_baseline_is_broken_by_failures_and_errors() -> None:
     ]
 
 
+def test_what_the_marks_of_a_fault_leave_out_is_not_missed_unless_it_must_fail() -> None:
+    outcomes = under(a=FAILED)
+    del outcomes["s/b"]
+    assert compare("f", expect(["s/a"]), BASELINE, outcomes, untried={"s/b"}).problems == ()
+    assert compare("f", expect(["s/a"]), BASELINE, outcomes).problems == ("s/b did not run",)
+    (problem,) = compare("f", expect(["s/a", "s/b"]), BASELINE, outcomes, untried={"s/b"}).problems
+    assert problem == "s/b must fail and is left out by the marks of the fault"
+
+
 def test_a_pattern_may_name_a_check_that_is_left_out_of_the_proof() -> None:
     expectation = expect(["s/a", "s/weekly"], ["s/yearly-*"])
     outcomes = under(a=FAILED)

@@ -106,6 +106,21 @@ def test_a_pass_asks_for_its_fault_limits_and_parameters(tmp_path: Path) -> None
     assert not [word for word in command(Pass(suite, tmp_path, None), place, tmp_path / "e") if "--fault" in word]
 
 
+def test_marks_of_a_fault_stand_in_for_those_of_the_proof(tmp_path: Path) -> None:
+    proved = SUITE.prove.model_copy(update={"marks": "not yearly"})
+    one = SUITE.faults["one"].model_copy(update={"marks": "not weekly"})
+    suite = SUITE.model_copy(update={"prove": proved, "faults": SUITE.faults | {"one": one}})
+    place = Place(run_id="r", root=tmp_path, platform_file=tmp_path / "platform.json", state_dir=tmp_path)
+
+    def marks(fault: str | None) -> str:
+        words = command(Pass(suite, tmp_path, fault), place, tmp_path / "events")
+        return words[words.index("-m", words.index("pytest")) + 1]
+
+    assert [marks(fault) for fault in (None, "one", "two", "of another suite")] == [
+        *("not yearly", "not weekly", "not yearly", "not yearly")
+    ]
+
+
 def test_the_table_names_faults_and_what_they_killed(tmp_path: Path) -> None:
     found = proof(made(one={"s/b": FAILED}))
     text = telling.text([found], 1.0)

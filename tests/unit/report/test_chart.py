@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from proving_ground.contracts.events import Plot
+from proving_ground.contracts.events import BANDS_LIMIT, MARKS_LIMIT, Plot, PlotBand, PlotMark
+from proving_ground.plugin.plotting import plot_of
 from proving_ground.report.chart import AREA, chart
 from proving_ground.report.html import report_html
 from proving_ground.report.markdown import summary_md
@@ -118,3 +119,52 @@ def test_the_summary_counts_plots(make_run: Callable[..., Results], make_check: 
     run = make_run(make_check("a", plots=[plot(), plot()]), make_check("b"))
     assert "Plots in `report.html`: 2, of 1 check." in summary_md(run)
     assert "Plots" not in summary_md(make_run(make_check("b")))
+
+
+def test_a_band_is_an_area_within_the_axes_and_a_mark_lies_on_its_value() -> None:
+    band, mark = PlotBand(name="band", lower=90, upper=130), PlotMark(x=2, y=100, label="worse")
+    made = chart(Plot(name="p", series={"a": [(1, 100), (2, 100), (3, 100)]}, bands=[band], marks=[mark]))
+    (area,), (found,) = made.areas, made.marks
+    values = placed(made.lines[0].path)
+    assert area.y == AREA["top"]
+    assert area.y < values[0][1] < area.y + area.height
+    assert (found.x, found.y) == values[1]
+    assert made.description == "values over seconds. a: 3 points, 100; band: 90 to 130. worse."
+
+
+def test_a_band_without_height_and_one_upside_down_are_seen() -> None:
+    bands = [PlotBand(name="flat", lower=5, upper=5), PlotBand(name="turned", lower=9, upper=1)]
+    flat, turned = chart(Plot(name="p", series={"a": [(0, 0), (1, 10)]}, bands=bands)).areas
+    assert flat.height == 1.0
+    assert turned.height > 100
+    assert turned.about == "1 to 9"
+
+
+def test_marks_and_bands_without_a_line_have_axes() -> None:
+    made = chart(Plot(name="p", bands=[PlotBand(name="b", lower=1, upper=2)], marks=[PlotMark(x=3, label="m")]))
+    assert made.marks[0].y is None
+    assert AREA["left"] <= made.marks[0].x <= AREA["right"]
+    assert made.areas[0].height > 1
+
+
+def test_more_bands_and_marks_than_have_a_place_are_left_out() -> None:
+    bands = [PlotBand(name=str(number), lower=0, upper=1) for number in range(BANDS_LIMIT + 1)]
+    marks = [PlotMark(x=number, label=str(number)) for number in range(MARKS_LIMIT + 1)]
+    made = plot_of("p", {}, x="x", y="y", bands=bands, marks=marks)
+    assert len(made.bands) == BANDS_LIMIT
+    assert [made.marks[0].label, made.marks[-1].label] == ["1", str(MARKS_LIMIT)]
+
+
+def test_what_is_marked_is_told_beside_the_plot_too(make_run: Callable[..., Results], make_check: Any) -> None:
+    marks = [PlotMark(x=1, y=2, label=f"{HOSTILE} since run-7"), PlotMark(x=2, label="later")]
+    marked = Plot(
+        name="p", series={"a": [(1, 2), (2, 3)]}, marks=marks, bands=[PlotBand(name=HOSTILE, lower=1, upper=2)]
+    )
+    page = report_html(make_run(make_check("a", plots=[marked])))
+    (picture,) = drawn(page)
+    assert [group.findtext("title") for group in picture.iter("g") if group.get("class") == "marked"][1] == "later"
+    assert len(list(picture.iter("circle"))) == 1
+    assert "later." in (picture.findtext("desc") or "")
+    assert "<li>later</li>" in page
+    assert "since run-7</li>" in page
+    assert "<script" not in page

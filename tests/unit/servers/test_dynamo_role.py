@@ -54,3 +54,26 @@ def test_the_inventory_has_it_weekly_and_before_releases() -> None:
     assert declared["dynamo_stages"] == yaml.safe_load((ROLE / "defaults/main.yml").read_text())["dynamo_stages"]
     known = yaml.safe_load((ROOT / "stages.yml").read_text())["stages"]
     assert set(declared["dynamo_stages"]) <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "stages", "stage", "promised"),
+    [
+        (["localhost"], ["weekly", "pre_release"], "weekly", True),
+        (["localhost"], ["weekly", "pre_release"], "nightly", False),
+        (["localhost"], [], "nightly", True),
+        (["localhost"], None, "weekly", True),
+        (["localhost"], None, "prove", False),
+        ([], [], "weekly", False),
+    ],
+)
+def test_the_inventory_promises_it_where_it_is_to_be(
+    hosts: list[str], stages: list[str] | None, stage: str, *, promised: bool
+) -> None:
+    declared = yaml.safe_load((ROOT / "inventories/sim/group_vars/all/main.yml").read_text())
+    given = {} if stages is None else {"dynamo_stages": stages}
+    text = declared["proving_ground_capabilities"]
+    templar = Templar(
+        loader=DataLoader(), variables={"groups": {"dynamos": hosts}, "proving_ground_stage": stage, **given}
+    )
+    assert ("dynamo" in templar.template(trust_as_template(text))) is promised

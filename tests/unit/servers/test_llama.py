@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,45 @@ def test_preparing_starts_nothing_and_says_what_there_is(
     assert llama.main(["--prepare", f"--cache={tmp_path}"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["changed"], told["server"], told["model"]) == (True, "llama.cpp", "m")
+    assert became == []
+
+
+@pytest.fixture
+def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What tells the model where this Python has llama.cpp."""
+    (tmp_path / "xllamacpp.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    told = tmp_path / "served.json"
+    told.write_text(json.dumps(llama.described(Model(tmp_path / "m.gguf", "m", "random", "a note"))))
+    return told
+
+
+def test_what_is_installed_serves_without_an_environment(
+    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, image: Path, port: int
+) -> None:
+    monkeypatch.setattr(llama, "ensure", lambda *_, **__: pytest.fail("an environment was made"))
+    with pytest.raises(SystemExit):
+        llama.main([f"--installed={image}", f"--address=127.0.0.1:{port}"])
+    python, *isolated, script, text = became[0]
+    assert (python, isolated, Path(script).name) == (sys.executable, ["-P", "-s"], "llama_process.py")
+    settings = json.loads(text)
+    # As random weights do, wherever they were made.
+    assert (settings["path"], settings["model"], settings["threads"]) == (str(image.parent / "m.gguf"), "m", 1)
+
+
+def test_an_image_without_its_parts_is_a_configuration_error(
+    became: list[list[str]], capsys: pytest.CaptureFixture[str], image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (image.parent / "m.gguf").unlink()
+    assert llama.main([f"--installed={image}"]) == 3
+    assert "m.gguf: expected a GGUF model" in capsys.readouterr().err
+    image.write_text("{}")
+    assert llama.main([f"--installed={image}"]) == 3
+    assert "served.json: expected what --prepare prints" in capsys.readouterr().err
+    monkeypatch.setattr(llama.importlib.util, "find_spec", lambda _name: None)
+    assert llama.main([f"--installed={image}"]) == 3
+    assert "has no xllamacpp" in capsys.readouterr().err
     assert became == []
 
 

@@ -9,7 +9,6 @@ from proving_ground.history.importing import aiperf, guidellm, own, results, vll
 from proving_ground.history.importing.origin import Origin, json_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from proving_ground.history.records import Record
@@ -21,7 +20,7 @@ FORMS: tuple[Form, ...] = ("auto", "history", "results", "guidellm", "vllm", "ai
 class _Reader(Protocol):
     def fits(self, content: object) -> bool: ...
 
-    def read(self, content: Mapping[str, Any], origin: Origin) -> list[Record]: ...
+    def read(self, content: Any, origin: Origin) -> list[Record]: ...
 
 
 # The order counts: results.json is the most particular.

@@ -90,17 +90,28 @@ def numbers_of(values: Iterable[object]) -> Iterable[float]:
 
 
 def json_of(path: Path) -> Any:
-    """Return the content of a JSON file.
+    """Return the content of a JSON file; of one with an object on each line, a list of them.
 
     Raises:
         ConfigurationError: It cannot be read, or is not JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        content = path.read_bytes()
+        return _parsed(content)
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"is not JSON: {str(error)[:200]}", where=str(path)) from None
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        lines = [line for line in content.splitlines() if line.strip()]
+        if not error.msg.startswith("Extra data") or len(lines) < 2:  # noqa: PLR2004 - one line is no list
+            raise
+        return [json.loads(line) for line in lines]
 
 
 def child(content: object, *names: str) -> Any:

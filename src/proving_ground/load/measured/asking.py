@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from proving_ground.errors import InfrastructureError
 from proving_ground.files import write_atomically
 from proving_ground.load.measured.engine import measure
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from proving_ground.load.measured.plan import Plan
@@ -18,7 +19,14 @@ FOLDER = "load"
 _TRIES = 2
 
 
-async def trusted(plan: Plan, *, keep: Path | None = None) -> Measured:
+class Sender(Protocol):
+    """What makes a load: `proving_ground.load.measured.engine.measure`, or the same in a cluster."""
+
+    def __call__(self, plan: Plan, *, partial: Callable[[Measured], None] | None = None) -> Awaitable[Measured]:
+        """Send a load, and return what it measured."""
+
+
+async def trusted(plan: Plan, *, keep: Path | None = None, send: Sender = measure) -> Measured:
     """Return what a load measured, with a client that kept up.
 
     On a machine that others use the client may be held up once; it is asked again then. What was measured is kept
@@ -27,13 +35,14 @@ async def trusted(plan: Plan, *, keep: Path | None = None) -> Measured:
     Args:
         plan: What to send.
         keep: File that the result is written to.
+        send: Makes the load.
 
     Raises:
         InfrastructureError: The client did not keep up twice; a run that is not valid never passes.
     """
     reasons = []
     for _ in range(_TRIES):
-        measured = await measure(plan, partial=lambda found: _write(found, keep))
+        measured = await send(plan, partial=lambda found: _write(found, keep))
         _write(measured, keep)
         if measured.client.verdict == "valid":
             return measured
@@ -41,7 +50,7 @@ async def trusted(plan: Plan, *, keep: Path | None = None) -> Measured:
     raise InfrastructureError(
         f"the load cannot be judged, the client did not keep up: {'; again: '.join(reasons)}",
         where=plan.url,
-        hint="less load, more processes, or a machine that has less to do",
+        hint="less load, more processes or worker pods, or machines that have less to do",
     )
 
 

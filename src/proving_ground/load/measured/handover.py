@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from proving_ground.load.measured.result import LevelResult, Measured
 
 _RATES = {
-    "requests_per_second": "1/s",
-    "tokens_per_second": "1/s",
-    "goodput": "1/s",
+    "requests_per_second": "requests/s",
+    "tokens_per_second": "tokens/s",
+    "goodput": "requests/s",
 }
 
 
@@ -53,5 +53,5 @@ def measurements(measured: Measured, *, suite: str, scenario: str) -> tuple[Meas
         Measurement(suite, scenario, name, unit, "higher", (float(getattr(level, name)),))
         for name, unit in _RATES.items()
     ]
-    made.append(Measurement(suite, scenario, "error_rate", "1", "lower", (level.error_rate,)))
+    made.append(Measurement(suite, scenario, "error_rate", "share", "lower", (level.error_rate,)))
     return tuple(made)

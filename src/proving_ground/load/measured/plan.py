@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from proving_ground.contracts.base import Contract
 from proving_ground.errors import ConfigurationError
 from proving_ground.load.measured.slos import Slo
-from proving_ground.load.targets import check_target
+from proving_ground.load.targets import check_target, is_loopback
 
 LONGEST = 600.0
 """Seconds."""
@@ -19,6 +19,7 @@ MOST_RATE = 5000.0
 MOST_REQUESTS = 1_000_000
 MOST_LEVELS = 20
 MOST_PROCESSES = 16
+MOST_PODS = 100
 MOST_TOKENS = 4096
 Arrivals = Literal["closed", "constant", "poisson"]
 Profile = Literal["inference", "burst", "busy"]
@@ -55,6 +56,7 @@ class Plan(Contract):
         max_tokens: Tokens of every answer; absent: as the question has it.
         slos: Objectives, for the goodput and the knee.
         processes: Processes that share the load.
+        worker_pods: Pods of a cluster that share it in place of processes; 0: it is made here.
         seed: What random choices begin with.
         drain: Seconds that requests have to end after the load; those that do not have failed.
         timeout: Seconds after which a request has failed.
@@ -80,6 +82,7 @@ class Plan(Contract):
     max_tokens: int | None = None
     slos: tuple[Slo, ...] = ()
     processes: int = 1
+    worker_pods: int = 0
     seed: int = 1
     drain: float = 30.0
     timeout: float = 120.0
@@ -108,6 +111,11 @@ class Plan(Contract):
         return self.arrivals == "closed"
 
     @property
+    def parts(self) -> int:
+        """How many processes share the load, wherever they run."""
+        return self.worker_pods or self.processes
+
+    @property
     def total_seconds(self) -> float:
         """How long all levels last together."""
         return sum(level.seconds + (level.warm_up or 0.0) for level in self.levels)
@@ -118,8 +126,9 @@ class Plan(Contract):
         Raises:
             ConfigurationError: It is not, or the URL may not be loaded.
         """
-        check_target(self.url, self.allowed)
-        what, most = ("users", float(MOST_USERS)) if self.closed else ("arrivals per second", MOST_RATE)
+        self._check_place()
+        pods = max(self.worker_pods, 1)
+        what, most = ("users", MOST_USERS * pods) if self.closed else ("arrivals per second", MOST_RATE * pods)
         for level in self.levels:
             if not 0 < level.value <= most or (self.closed and level.value != int(level.value)):
                 raise ConfigurationError(f"expected {what} above 0 and up to {most:g}, found {level.value:g}")
@@ -131,11 +140,12 @@ class Plan(Contract):
                 hint="a shorter duration, or a higher spawn rate",
             )
         arrivals = sum(level.value * (level.seconds + (level.warm_up or 0.0)) for level in self.levels)
-        if not self.closed and arrivals > MOST_REQUESTS:
-            raise ConfigurationError(f"expected at most {MOST_REQUESTS} requests, found {arrivals:.0f}")
+        if not self.closed and arrivals > MOST_REQUESTS * pods:
+            raise ConfigurationError(f"expected at most {MOST_REQUESTS * pods} requests, found {arrivals:.0f}")
         for name, value, least, largest in (
             ("spawn rate", self.spawn_rate, 0.1, 1000.0),
             ("processes", self.processes, 1, MOST_PROCESSES),
+            ("worker pods", self.worker_pods, 0, MOST_PODS),
             ("tokens", 1 if self.max_tokens is None else self.max_tokens, 1, MOST_TOKENS),
             ("levels", len(self.levels), 1, MOST_LEVELS),
             ("drain", self.drain, 0, LONGEST),
@@ -145,6 +155,22 @@ class Plan(Contract):
             if not least <= value <= largest:
                 raise ConfigurationError(f"expected {name} from {least:g} to {largest:g}, found {value:g}")
         return self
+
+    def _check_place(self) -> None:
+        """Refuse a server that may not be loaded, or not from where the load is made."""
+        host = check_target(self.url, self.allowed).hostname or ""
+        if not self.worker_pods:
+            return
+        if self.processes != 1:
+            raise ConfigurationError(
+                f"expected worker pods or processes, found {self.worker_pods} and {self.processes}",
+                hint="each worker pod is one process",
+            )
+        if is_loopback(host):
+            raise ConfigurationError(
+                f"{host} is not reached from worker pods: each of them has its own",
+                hint="give the server's URL as pods of the cluster see it: --worker-url, parameter load_worker_url",
+            )
 
 
 def steps(values: tuple[float, ...], seconds: float, *, warm_up: float | None = None) -> tuple[Level, ...]:

@@ -3,6 +3,9 @@
 It reads a plan and writes what it saw, both JSON. locust runs the users; with several processes it is its master that
 spreads them over workers, each of which sends what it saw when its users have stopped. SIGINT or SIGTERM ends the load
 at once; what was seen until then is written and marked as interrupted.
+
+In a cluster a master and its workers are pods that share no files: `PLAN --master HOST:PORT` waits for workers and
+prints what came of it, `PLAN --worker HOST:PORT` is one of them.
 """
 
 # ruff: noqa: I001 - locust changes the standard library, and has to before anything else imports from it
@@ -17,7 +20,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,14 +30,15 @@ import gevent.event  # type: ignore[import-untyped]
 from proving_ground.load.measured.client_health import ClientHealth
 from proving_ground.load.measured.plan import Plan
 from proving_ground.load.measured.recorder import now
+from proving_ground.load.measured.result import summarise
+from proving_ground.load.measured.sharing import lead, local_workers, work
 from proving_ground.load.measured.users import USERS, ArrivingUser, Session
+from proving_ground.load.pods.telling import told_as_lines, told_failure
 
-HOST = "127.0.0.1"
-_WORKERS_SECONDS = 30.0
-_LEAD = 0.1
-"""Seconds between the word to begin and the begin."""
-_PARTS_SECONDS = 20.0
+LOCAL = "127.0.0.1"
 _PRIORITY = -15
+_LEAD = 0.1
+"""Seconds between all being there and the begin."""
 
 
 class Load:
@@ -56,14 +59,19 @@ class Load:
         self.environment: Any = locust.env.Environment(user_classes=users, stop_timeout=plan.drain)
         self.session: Session | None = None
 
-    def prepare(self, index: int, count: int) -> None:
-        """Make what the users of this process share; the load begins a moment later."""
+    def prepare(self, index: int, count: int, began: float) -> None:
+        """Make what the users of this process share.
+
+        Args:
+            index: Which of the processes this is, from 0.
+            count: How many there are.
+            began: When the load begins.
+        """
         health = ClientHealth(stamped=False)
-        self.session = Session(self.plan, self._token, index, count, health, now() + _LEAD)
+        self.session = Session(self.plan, self._token, index, count, health, began)
         health.stamped = self.session.target.stamped
         self.environment.measuring = self.session
         health.start()
-        gevent.sleep(max(0.0, self.session.recorder.began - now()))
 
     def part(self) -> dict[str, Any]:
         """Return what this process saw."""
@@ -79,9 +87,15 @@ class Load:
             self.session.interrupted = True
         self.stopping.set()
 
-    def drive(self, runner: Any, processes: int) -> None:
-        """Take the runner through all levels; returns when the last one is over or it was interrupted."""
-        end = self.began = now()
+    def drive(self, runner: Any, processes: int, began: float) -> None:
+        """Take the runner through all levels; returns when the last one is over or it was interrupted.
+
+        Args:
+            runner: locust's.
+            processes: How many share the load.
+            began: When the load begins; users are there sooner where that is to come.
+        """
+        end = self.began = began
         if not self.plan.closed:
             runner.start(processes, spawn_rate=processes)
         for level in self.plan.levels:
@@ -95,81 +109,11 @@ class Load:
 def alone(load: Load) -> list[dict[str, Any]]:
     """Make the load in this process, and return what was seen."""
     runner = load.environment.create_local_runner()
-    load.prepare(0, 1)
-    load.drive(runner, 1)
+    load.prepare(0, 1, began := now() + _LEAD)
+    gevent.sleep(max(0.0, began - now()))
+    load.drive(runner, 1, now())
     runner.quit()
     return [load.part()]
-
-
-def together(load: Load, plan_file: Path) -> list[dict[str, Any]]:
-    """Make the load in workers of this process, and return what each of them saw.
-
-    Raises:
-        RuntimeError: A worker did not come, or did not tell what it saw.
-    """
-    count = load.plan.processes
-    runner = load.environment.create_master_runner(HOST, 0)
-    parts: list[dict[str, Any]] = []
-
-    def measured(environment: Any, msg: Any) -> None:
-        del environment
-        parts.append(msg.data)
-
-    runner.register_message("measured", measured)
-    command = [sys.executable, "-m", __spec__.name, str(plan_file), "-", "--worker", str(runner.server.port)]
-    workers = [subprocess.Popen([*command, str(count)]) for _ in range(count)]
-    try:
-        _wait(lambda: len(runner.clients.ready) >= count, _WORKERS_SECONDS, load)
-        if not load.interrupted:
-            runner.send_message("prepare")
-            gevent.sleep(_LEAD)
-            load.drive(runner, count)
-        if load.interrupted:
-            runner.send_message("interrupt")
-        runner.stop()
-        _wait(lambda: len(parts) >= count, load.plan.drain + _PARTS_SECONDS, None)
-    finally:
-        with contextlib.suppress(Exception):
-            runner.quit()
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            try:
-                worker.wait(5)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
-    if len(parts) < count and not load.interrupted:
-        raise RuntimeError(f"{count - len(parts)} of {count} workers did not tell what they saw")
-    return parts
-
-
-def _wait(reached: Any, seconds: float, load: Load | None) -> None:
-    until = now() + seconds
-    while not reached() and now() < until and not (load is not None and load.interrupted):
-        gevent.sleep(0.02)
-
-
-def work(load: Load, port: int, count: int) -> None:
-    """Be a worker, until its master says that it is over."""
-    runner = load.environment.create_worker_runner(HOST, port)
-
-    def prepare(environment: Any, msg: Any) -> None:
-        del environment, msg
-        load.prepare(runner.worker_index, count)
-
-    def interrupt(environment: Any, msg: Any) -> None:
-        del environment, msg
-        load.interrupt()
-
-    def stopped(**_: Any) -> None:
-        if load.session is not None:
-            runner.send_message("measured", load.part())
-
-    runner.register_message("prepare", prepare)
-    runner.register_message("interrupt", interrupt)
-    load.environment.events.test_stop.add_listener(stopped)
-    runner.greenlet.join()
 
 
 def go_first() -> None:
@@ -184,12 +128,22 @@ def go_first() -> None:
             os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
 
 
+def address(text: str) -> tuple[str, int]:
+    """Return host and port."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, found {text!r}")
+    return host.strip("[]"), int(port)
+
+
 def main() -> int:
     """Make the load."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("plan", type=Path)
-    parser.add_argument("result", type=Path)
-    parser.add_argument("--worker", nargs=2, type=int, metavar=("PORT", "COUNT"))
+    parser.add_argument("result", type=Path, nargs="?")
+    role = parser.add_mutually_exclusive_group()
+    role.add_argument("--master", type=address, metavar="HOST:PORT")
+    role.add_argument("--worker", type=address, metavar="HOST:PORT")
     arguments = parser.parse_args()
     logging.getLogger("locust").setLevel(logging.ERROR)
     go_first()
@@ -197,16 +151,31 @@ def main() -> int:
     token = Path(plan.auth).read_text(encoding="utf-8").strip() if plan.auth else ""
     load = Load(plan, token)
     if arguments.worker:
-        # A terminal's Ctrl-C is for the master, which tells its workers.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        gevent.signal_handler(signal.SIGTERM, os._exit, 0)
-        work(load, *arguments.worker)
+        work(load, arguments.worker)
         return 0
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, load.interrupt)
-    parts = together(load, arguments.plan) if plan.processes > 1 else alone(load)
-    told = {"interrupted": load.interrupted, "seconds": load.ended - load.began, "parts": parts}
-    arguments.result.write_text(json.dumps(told), encoding="utf-8")
+    if arguments.master:
+        return _lead_and_print(load, arguments.master)
+    if arguments.result is None:
+        parser.error("expected a file for the result, or --master or --worker")
+    parts = lead(load, (LOCAL, 0), local_workers(arguments.plan, plan.parts)) if plan.parts > 1 else alone(load)
+    arguments.result.write_text(json.dumps(_told(load, parts)), encoding="utf-8")
+    return 0
+
+
+def _told(load: Load, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"interrupted": load.interrupted, "seconds": load.ended - load.began, "parts": parts}
+
+
+def _lead_and_print(load: Load, place: tuple[str, int]) -> int:
+    """Be the master of workers that come by themselves; what they saw is added up here, since a log is small."""
+    try:
+        measured = summarise(load.plan, _told(load, lead(load, place)))
+    except RuntimeError as error:
+        sys.stdout.write(told_failure(str(error)))
+        return 1
+    sys.stdout.write(told_as_lines(measured))
     return 0
 
 

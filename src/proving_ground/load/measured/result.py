@@ -35,6 +35,7 @@ class Client(Contract):
     Attributes:
         verdict: Whether what was measured can be trusted; nothing that is not valid passes.
         reason: Why it cannot, with numbers.
+        parts: Processes that told what they saw, here or in pods.
         kernel_times: Whether times of arrival are the kernel's.
         cpu: Share of a core that its busiest process used.
         send_lag_p99_ms: How late requests were sent, in an open loop.
@@ -46,6 +47,7 @@ class Client(Contract):
 
     verdict: Verdict = "valid"
     reason: str = ""
+    parts: int = 0
     kernel_times: bool = False
     cpu: float = 0.0
     send_lag_p99_ms: float | None = None
@@ -251,19 +253,20 @@ def _client(parts: Sequence[Mapping[str, Any]], time_error: float, *, interrupte
     sends, reads, loop = (_lag(parts, name) for name in ("sends", "reads", "loop"))
     share = merged / events if events else 0.0
     verdict: Verdict = "valid"
-    reason = _unfit_to_send(cpu, sends)
+    reason = _unfit_to_send(cpu, sends, max(LATE_SEND, time_error))
     if not reason and stamped:
         reason = _unfit_to_read(reads, share if merged > FEW_MERGED else 0.0, time_error)
     elif not reason and loop is not None and loop > max(LATE_LOOP, time_error):
         limit = 1000 * max(LATE_LOOP, time_error)
         reason = f"the client was {1000 * loop:.1f} ms late at p99, at most {limit:g} ms are allowed"
     if reason:
-        verdict = "invalid"
+        verdict, reason = "invalid", f"{reason}; and it ended before its time" if interrupted else reason
     elif interrupted:
         verdict, reason = "interrupted", "ended before its time; what was measured until then is partial"
     return Client(
         verdict=verdict,
         reason=reason,
+        parts=len(parts),
         kernel_times=stamped,
         cpu=round(cpu, 4),
         send_lag_p99_ms=_milliseconds(sends),
@@ -274,12 +277,12 @@ def _client(parts: Sequence[Mapping[str, Any]], time_error: float, *, interrupte
     )
 
 
-def _unfit_to_send(cpu: float, sends: float | None) -> str:
+def _unfit_to_send(cpu: float, sends: float | None, limit: float) -> str:
     """Return why requests were not sent as they had to be, or nothing."""
     if cpu > MOST_CPU:
         return f"the client used {100 * cpu:.0f} % of a core, at most {100 * MOST_CPU:.0f} % leave it room to keep up"
-    if sends is not None and sends > LATE_SEND:
-        return f"requests were sent {1000 * sends:.1f} ms late at p99, at most {1000 * LATE_SEND:g} ms are allowed"
+    if sends is not None and sends > limit:
+        return f"requests were sent {1000 * sends:.1f} ms late at p99, at most {1000 * limit:g} ms are allowed"
     return ""
 
 

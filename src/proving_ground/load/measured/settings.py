@@ -1,4 +1,4 @@
-"""What the suite `load` is told: parameters of system `inference` that begin with ``load_``."""
+"""What the suite `load` is told: parameters of a server's system that begin with ``load_``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from proving_ground.contracts.base import Contract
 from proving_ground.errors import ConfigurationError
 from proving_ground.load.measured.plan import Arrivals, Level, Plan, steps
 from proving_ground.load.measured.slos import Slo, parse_slos
+from proving_ground.load.pods.manifests import IMAGE, check_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +31,10 @@ class LoadSettings(Contract):
         burst_users: Users that ask nearly without a pause.
         steps: Users of each step, for the knee.
         processes: Processes that share the load.
+        worker_pods: Pods of the platform's cluster that share it in their place; 0: it is made here.
+        worker_image: Image of these pods.
+        worker_url: Base URL of the server as these pods see it; empty: the one of the platform.
+        worker_start: Seconds in which all of them have to run.
         max_tokens: Tokens of each answer; absent: as the question has it.
         warm_up: Seconds before anything is measured; absent: until all users are there, and a second.
         drain: Seconds that requests have to end after the load.
@@ -55,6 +60,10 @@ class LoadSettings(Contract):
     burst_users: int = 16
     steps: tuple[int, ...] = (1, 2, 4, 8)
     processes: int = 1
+    worker_pods: int = 0
+    worker_image: str = IMAGE
+    worker_url: str = ""
+    worker_start: float = Field(default=180.0, gt=0, le=3600)
     max_tokens: int | None = None
     warm_up: float | None = None
     drain: float = 30.0
@@ -71,8 +80,8 @@ class LoadSettings(Contract):
     hosts: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> LoadSettings:
-        """Read them from the parameters of system ``inference``; others than ``load_*`` are not of here.
+    def of(cls, parameters: Mapping[str, Any], *, system: str = "inference") -> LoadSettings:
+        """Read them from the parameters of a system; others than ``load_*`` are not of here.
 
         Raises:
             ConfigurationError: One of them does not fit.
@@ -83,7 +92,7 @@ class LoadSettings(Contract):
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             name = ".".join(str(part) for part in first["loc"])
-            raise ConfigurationError(str(first["msg"]), where=f"parameter {PREFIX}{name} of system inference") from None
+            raise ConfigurationError(str(first["msg"]), where=f"parameter {PREFIX}{name} of system {system}") from None
 
     @property
     def objectives(self) -> tuple[Slo, ...]:
@@ -92,6 +101,13 @@ class LoadSettings(Contract):
             Slo(metric=name, kind="at_most", value=float(getattr(self, name)))
             for name in ("ttft_p99", "tpot_p95", "e2e_p95")
         )
+
+    @property
+    def compared(self) -> dict[str, Any]:
+        """What decides what is measured, for a comparison with earlier runs."""
+        left_out = {"hosts", "slos", "worker_image", "worker_start"}
+        left_out |= set() if self.worker_pods else {"worker_pods", "worker_url"}
+        return self.model_dump(mode="json", exclude=left_out)
 
     def level(self, value: float) -> tuple[Level, ...]:
         """Return one level."""
@@ -109,15 +125,18 @@ class LoadSettings(Contract):
         Raises:
             ConfigurationError: It is out of its bounds, or an objective is none.
         """
+        if self.worker_pods:
+            check_image(self.worker_image)
         steady = self.level(self.users if self.arrivals == "closed" else self.rate)
         return Plan(
             **{
-                "url": url,
+                "url": (self.worker_pods and self.worker_url) or url,
                 "model": model,
                 "arrivals": self.arrivals,
                 "levels": steady,
                 "spawn_rate": self.spawn_rate,
                 "processes": self.processes,
+                "worker_pods": self.worker_pods,
                 "max_tokens": self.max_tokens,
                 "drain": self.drain,
                 "api": self.api,

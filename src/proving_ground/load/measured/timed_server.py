@@ -32,11 +32,15 @@ FAULTS = {
     "hangs": "every fifth answer never ends",
     "one-at-a-time": "one answer is generated at a time, and begins after more than a second",
     "refuses-bursts": "status 429 where eight answers are under way, and answers begin after a second",
+    "tires": "once ten clients were connected, first tokens come more than half a second late",
 }
 _LATE = {"slow-first-token": 3.6, "one-at-a-time": 1.1, "refuses-bursts": 1.0}
 """Seconds that a fault adds before the first token."""
 _EVERY = 5
 _MOST_BURST = 8
+_MOST_CLIENTS = 10
+_TIRED = 0.6
+"""Seconds before the first token."""
 _ROLE = b'"delta":{"role":"assistant","content":""},"finish_reason":null}]'
 _TOKEN = b'"delta":{"content":" token"},"finish_reason":null}]'
 _LAST = b'"delta":{},"finish_reason":"length"}]'
@@ -55,6 +59,7 @@ class Times:
         token: Seconds between tokens; 0: all at once.
         faults: How it misbehaves.
         generating: Answers under way.
+        clients: Connections that are open.
         turn: Held by whose answer is generated, where it is one at a time.
         requests: Numbers of the requests that generate.
     """
@@ -63,6 +68,7 @@ class Times:
     token: float = 0.01
     faults: frozenset[str] = frozenset()
     generating: int = 0
+    clients: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     requests: Any = field(default_factory=itertools.count)
 
@@ -70,6 +76,12 @@ class Times:
         """Let faults change the times."""
         self.first_token += sum(late for fault, late in _LATE.items() if fault in self.faults)
         self.token = 0.45 if "slow-tokens" in self.faults else self.token
+
+    def connected(self, change: int) -> None:
+        """Take note of a connection that was made, or lost."""
+        self.clients += change
+        if "tires" in self.faults and self.clients >= _MOST_CLIENTS:
+            self.first_token = max(self.first_token, _TIRED)
 
     def pause(self, number: int) -> float:
         """Return seconds before a token, by its number from 1."""
@@ -89,10 +101,12 @@ class Server(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._times.connected(1)
 
     def connection_lost(self, error: Exception | None) -> None:
         """End what is under way."""
         del error
+        self._times.connected(-1)
         if self._work is not None:
             self._work.cancel()
 
@@ -188,11 +202,12 @@ class Server(asyncio.Protocol):
         begin = b'data: {"id":"c-1","object":"%b","created":1,"model":"timed","choices":[' % kind
         choice = begin + b'{"index":0,'
         started = loop.time()
-        await asyncio.sleep(times.first_token)
+        first_token = times.first_token
+        await asyncio.sleep(first_token)
         self._transport.write(_STREAM_HEAD)
         if chat:
             self._event(choice + _ROLE)
-        at = started + times.first_token
+        at = started + first_token
         for number in range(tokens):
             if number and (pause := times.pause(number)):
                 at += pause

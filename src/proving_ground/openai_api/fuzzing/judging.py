@@ -138,7 +138,8 @@ def _cause(body: bytes) -> str:
         message = json.loads(body)["error"]["message"]
     except (ValueError, RecursionError, LookupError, TypeError):
         return ""
-    words = re.findall(r"[a-z]+", re.split(r"[^\w\s.,-]", str(message).lower(), maxsplit=1)[0])
+    begun = re.sub(r"^\W+", "", str(message).lower())
+    words = re.findall(r"[a-z]+", re.split(r"[^\w\s.,-]", begun, maxsplit=1)[0])
     return "".join(f"{':' if at == 0 else '-'}{word}" for at, word in enumerate(words[:_WORDS]))
 
 

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import ssl
 import tempfile
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from proving_ground.errors import InfrastructureError
+from proving_ground.openai_api.access import trust_in
 from proving_ground.openai_api.client import Client, RequestError
 from proving_ground.openai_api.differences import differences_of
 from proving_ground.openai_api.fuzzing.document import openapi
@@ -38,6 +38,7 @@ _END_SECONDS = 15.0
 _PAUSE = 0.1
 _CODES = (0, 1, 130)
 """Of schemathesis: nothing found, something found, interrupted."""
+_LEFT_OFF = ("left off after {:g} s, before all was sent", "interrupted after {:.1f} s, before all was sent")
 _NOT_FOUND = 404
 _TOKEN = "PROVING_GROUND_TOKEN"  # noqa: S105 -- the name of a variable
 
@@ -56,6 +57,7 @@ class Plan:
         duration: Seconds after which no more are sent.
         request_seconds: The most that one answer may take.
         seed: What is drawn; the same requests for the same seed.
+        bounds: Whether the thousand requests at the schemas' bounds are sent, too.
     """
 
     url: str
@@ -67,6 +69,7 @@ class Plan:
     duration: float = 300.0
     request_seconds: float = 30.0
     seed: int = 1
+    bounds: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Result:
         requests: How many were sent.
         seconds: How long that took.
         whole: Whether all were sent before the time was over.
+        interrupted: Whether somebody ended it.
         statuses: How many answers of each status; 0: without a whole answer.
         failures: What does not hold.
         tolerated: What the server is known for: rule -> reason.
@@ -86,6 +90,7 @@ class Result:
     requests: int = 0
     seconds: float = 0.0
     whole: bool = False
+    interrupted: bool = False
     statuses: Mapping[int, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     tolerated: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +98,7 @@ class Result:
 
 
 async def fuzz(plan: Plan, *, say: Callable[[str], None], cache: Path | None = None) -> Result:
-    """Send requests, and judge what comes back.
+    """Send requests, and judge what comes back; of an interrupted call, what came until then.
 
     Args:
         plan: What is sent.
@@ -110,11 +115,17 @@ async def fuzz(plan: Plan, *, say: Callable[[str], None], cache: Path | None = N
     with tempfile.TemporaryDirectory(prefix="proving-ground-fuzz-") as folder:
         work = Path(folder)
         began = time.monotonic()
-        whole = await _send(plan, environment.python, work)
+        interrupted = whole = False
+        try:
+            whole = await _send(plan, environment.python, work)
+        except asyncio.CancelledError:
+            interrupted = True
+            if task := asyncio.current_task():
+                task.uncancel()
         seconds = time.monotonic() - began
         exchanges = list(answered(_lines(work / "exchanges.jsonl")))
         lost = list(unanswered(_lines(work / "report.ndjson")))
-    if not exchanges and not lost:
+    if not exchanges and not lost and not interrupted:
         raise InfrastructureError("schemathesis sent nothing", where=plan.url, hint="give it more time")
     late = [exchange for exchange in lost if not exchange.broken]
     found = judged([*exchanges, *lost], plan.url, differences_of(plan.server), secret=bool(plan.token))
@@ -123,11 +134,13 @@ async def fuzz(plan: Plan, *, say: Callable[[str], None], cache: Path | None = N
         failures.append(problem)
     sent = [*exchanges, *lost]
     statuses = dict(sorted(Counter(exchange.status for exchange in sent).items()))
-    return Result(len(sent), seconds, whole, statuses, failures, found.tolerated, _notes(plan, lost, whole))
+    notes = [_LEFT_OFF[interrupted].format(seconds if interrupted else plan.duration)] if not whole else []
+    notes += _of_lost(plan, lost)
+    return Result(len(sent), seconds, whole, interrupted, statuses, failures, found.tolerated, notes)
 
 
-def _notes(plan: Plan, lost: list[Exchange], whole: bool) -> list[str]:
-    notes = [] if whole else [f"left off after {plan.duration:g} s, before all was sent"]
+def _of_lost(plan: Plan, lost: list[Exchange]) -> list[str]:
+    notes = []
     for exchange in lost:
         why = exchange.broken or f"no whole answer within {plan.request_seconds:g} s"
         again = curl(exchange, plan.url, secret=bool(plan.token))
@@ -141,12 +154,11 @@ def _lines(file: Path) -> list[str]:
 
 async def _silent(plan: Plan, rule: str, told: str, late: list[Exchange] | None = None) -> Failure | None:
     """Ask something plain, and return what is wrong where no answer comes."""
-    secure = ssl.create_default_context(cafile=plan.ca) if plan.ca else True
     bodies = {
         COMPLETIONS: {"model": plan.model, "prompt": "Hello", "max_tokens": 1},
         CHAT: {"model": plan.model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1},
     }
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=secure)) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust_in(plan.ca))) as session:
         client = Client(session, plan.url, token=plan.token, timeout=plan.request_seconds)
         why, path = "", COMPLETIONS
         for path, body in bodies.items():
@@ -175,7 +187,7 @@ def command(plan: Plan, python: Path) -> list[str]:
     """Return schemathesis' command, for a directory with what it reads."""
     options = {
         "--url": plan.url,
-        "--phases": "coverage,fuzzing",
+        "--phases": "coverage,fuzzing" if plan.bounds else "fuzzing",
         "--checks": "not_a_server_error",  # one it must have; what came back is judged here
         "--mode": "all",
         "--max-examples": str(plan.cases),

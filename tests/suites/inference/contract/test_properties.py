@@ -30,10 +30,11 @@ async def test_no_request_breaks_it(check: CheckRun, server: Server, platform: P
         server=target.server,
         token=target.token,
         ca=platform.endpoints[target.name].ca,
-        cases=FEW if check.settings.fault else int(target.number("fuzz_cases", CASES)),
+        cases=int(target.number("fuzz_cases", FEW if check.settings.fault else CASES)),
         duration=target.number("fuzz_seconds", SECONDS),
         request_seconds=check.settings.cut(REQUEST_SECONDS),
         seed=int(target.number("fuzz_seed", SEED)),
+        bounds=target.parameters.get("fuzz_bounds") is not False,
     )
     result = await fuzz(plan, say=lambda line: check.note("fuzz", "environment", line))
     check.metric("fuzz_requests", result.requests)

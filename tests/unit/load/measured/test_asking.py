@@ -21,7 +21,7 @@ FIT = Measured(closed=True, levels=[], client=Client())
 UNFIT = Measured(closed=True, levels=[], client=Client(verdict="invalid", reason="held up"))
 
 
-def ask(monkeypatch: pytest.MonkeyPatch, keep: Path, *found: Measured) -> tuple[Measured, int]:
+def ask(keep: Path, *found: Measured) -> tuple[Measured, int]:
     """Return what came of it, and how often the load was made."""
     left = list(found)
 
@@ -29,26 +29,25 @@ def ask(monkeypatch: pytest.MonkeyPatch, keep: Path, *found: Measured) -> tuple[
         del plan, partial
         return left.pop(0)
 
-    monkeypatch.setattr(asking, "measure", measure)
-    return asyncio.run(asking.trusted(PLAN, keep=keep)), len(found) - len(left)
+    return asyncio.run(asking.trusted(PLAN, keep=keep, send=measure)), len(found) - len(left)
 
 
-def test_a_load_that_is_valid_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert ask(monkeypatch, tmp_path / "a" / "b.json", FIT, FIT) == (FIT, 1)
+def test_a_load_that_is_valid_is_made_once(tmp_path: Path) -> None:
+    assert ask(tmp_path / "a" / "b.json", FIT, FIT) == (FIT, 1)
     assert Measured.model_validate_json((tmp_path / "a" / "b.json").read_bytes()) == FIT
 
 
-def test_a_client_that_was_held_up_once_is_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert ask(monkeypatch, tmp_path / "b.json", UNFIT, FIT) == (FIT, 2)
+def test_a_client_that_was_held_up_once_is_asked_again(tmp_path: Path) -> None:
+    assert ask(tmp_path / "b.json", UNFIT, FIT) == (FIT, 2)
 
 
-def test_a_load_that_is_not_valid_twice_never_passes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_load_that_is_not_valid_twice_never_passes(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="did not keep up: held up; again: held up"):
-        ask(monkeypatch, tmp_path / "b.json", UNFIT, UNFIT)
+        ask(tmp_path / "b.json", UNFIT, UNFIT)
     assert Measured.model_validate_json((tmp_path / "b.json").read_bytes()) == UNFIT
 
 
-def test_a_load_that_was_interrupted_does_not_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_load_that_was_interrupted_does_not_pass(tmp_path: Path) -> None:
     partial = Measured(closed=True, levels=[], client=Client(verdict="interrupted", reason="ended before its time"))
     with pytest.raises(InfrastructureError, match="ended before its time"):
-        ask(monkeypatch, tmp_path / "b.json", partial, partial)
+        ask(tmp_path / "b.json", partial, partial)

@@ -155,6 +155,7 @@ def test_processes_add_up() -> None:
         recorder.failed(7.0, "status 500")
         parts.append(json.loads(json.dumps(recorder.part(FIT))))
     told = summarise(made, {"parts": parts, "interrupted": False, "seconds": 15.0})
+    assert told.client.parts == 2
     assert told.last.requests == 4
     assert told.last.problems == {"status 500": 2}
     assert told.last.latencies_ms["ttft_p99"] == pytest.approx(300)
@@ -191,10 +192,11 @@ def test_a_client_that_did_not_keep_up_makes_the_load_invalid(health: dict[str, 
     assert said in told.client.reason
 
 
-def test_invalid_goes_before_interrupted() -> None:
+def test_invalid_goes_before_interrupted_and_says_both() -> None:
     made = plan()
     told = measured(Recorder(made, 0.0), made, health={"cpu": 9.9}, interrupted=True)
     assert told.client.verdict == "invalid"
+    assert told.client.reason.endswith("; and it ended before its time")
 
 
 def with_merged(merged: int, lag: float, **changes: Any) -> Measured:
