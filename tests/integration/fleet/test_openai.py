@@ -216,3 +216,47 @@ def test_requests_beyond_the_limit_wait_and_are_counted_so(play: Play) -> None:
         assert [answer.status_code for answer in await asyncio.gather(*requests)] == [200] * 3
 
     play(scenario)
+
+
+def test_log_probabilities_are_of_the_tokens_and_the_same_in_a_stream(play: Play) -> None:
+    async def scenario(s: Stage) -> None:
+        url = await url_of(s)
+        body = {"prompt": "Hello", "max_tokens": 5, "ignore_eos": True, "logprobs": 2, "echo": True}
+        choice = (await s.client.post(f"{url}/v1/completions", json=body)).json()["choices"][0]
+        told = choice["logprobs"]
+        assert "Hello" + "".join(told["tokens"]) == choice["text"]
+        assert told["text_offset"][0] == len("Hello")
+        assert [len(top) for top in told["top_logprobs"]] == [2] * 5
+
+        chat = {"messages": HELLO, "max_tokens": 5, "ignore_eos": True, "logprobs": True, "top_logprobs": 1}
+        whole = (await s.client.post(f"{url}/v1/chat/completions", json=chat)).json()["choices"][0]
+        stream = await s.client.post(f"{url}/v1/chat/completions", json={**chat, "stream": True})
+        parts = [event["choices"][0]["logprobs"] for event in events(stream.text)]
+        assert [entry for part in parts if part for entry in part["content"]] == whole["logprobs"]["content"]
+        refused = await s.client.post(f"{url}/v1/chat/completions", json={**chat, "logprobs": False})
+        assert refused.status_code == 400
+
+    play(scenario)
+
+
+def test_an_answer_has_the_form_that_was_asked_for(play: Play) -> None:
+    async def scenario(s: Stage) -> None:
+        url = await url_of(s)
+
+        async def ask(form: dict[str, Any], **more: Any) -> Any:
+            return await s.client.post(
+                f"{url}/v1/chat/completions", json={"messages": HELLO, "response_format": form, **more}
+            )
+
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+        kept = (await ask({"type": "json_schema", "json_schema": {"name": "n", "schema": schema}})).json()
+        assert isinstance(json.loads(kept["choices"][0]["message"]["content"])["n"], int)
+        assert (await ask({"type": "json_object"})).json()["choices"][0]["message"]["content"] == "{}"
+        cut = (await ask({"type": "json_object"}, max_tokens=1)).json()["choices"][0]
+        assert (cut["message"]["content"], cut["finish_reason"]) == ("{", "length")
+        assert (await ask({"type": "json_schema"})).status_code == 400
+        impossible = {"type": "string", "pattern": "^a$"}
+        refused = await ask({"type": "json_schema", "json_schema": {"name": "n", "schema": impossible}})
+        assert refused.json()["error"]["param"] == "response_format"
+
+    play(scenario)

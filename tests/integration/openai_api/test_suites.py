@@ -20,7 +20,7 @@ MODEL = "org/m"
 LEFT_OUT = {"an-answer-makes-sense"}
 
 
-@pytest.mark.parametrize(("suite", "number"), [("smoke", 11), ("integration", 34), ("contract", 47)])
+@pytest.mark.parametrize(("suite", "number"), [("smoke", 11), ("integration", 34), ("contract", 53)])
 def test_a_server_that_behaves_passes_every_check(suites: Suites, suite: str, number: int) -> None:
     async def scenario() -> None:
         async with server_alone(MODEL, speed=Speed(token=0.001, max_running=64)) as url:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proving_ground.fleet.factories.tokens import count_tokens, generate
+from proving_ground.fleet.factories.tokens import count_tokens, generate, recite
 
 
 def test_the_same_question_has_the_same_answer() -> None:
@@ -51,3 +51,12 @@ def test_tokens_of_any_text_can_be_counted(text: str, tokens: int) -> None:
 
 def test_a_lone_surrogate_is_no_obstacle() -> None:
     assert generate("\ud800", limit=3).tokens
+
+
+def test_a_given_text_is_recited_in_countable_tokens() -> None:
+    text = '{"place": "Rome", "warm": true}'
+    whole = recite(text, limit=None)
+    assert (whole.text, whole.finish_reason, len(whole.tokens)) == (text, "stop", count_tokens(text))
+    cut = recite(text, limit=3)
+    assert (cut.text, cut.finish_reason) == ('{"place', "length")
+    assert recite(text, limit=None, stop=(", ",)).text == '{"place": "Rome"'

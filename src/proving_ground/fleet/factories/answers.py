@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from proving_ground.fleet.factories.engine import Job, engine_of
+from proving_ground.fleet.factories.formats import UnsupportedSchemaError, text_for
+from proving_ground.fleet.factories.logprobs import of_chat, of_completion
 from proving_ground.fleet.factories.openai_requests import ChatRequest, CompletionRequest
-from proving_ground.fleet.factories.tokens import Generation, count_tokens, generate
+from proving_ground.fleet.factories.tokens import Generation, count_tokens, generate, generator, recite
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from starlette.types import Receive, Scope, Send
 
@@ -101,15 +103,8 @@ def plan_of(request: ChatRequest | CompletionRequest, replica: Replica) -> Plan:
             )
         prompt_tokens += size
         for copy in range(request.n):
-            choice = generate(
-                f"{model}\0{number if copy else 0}\0{copy}\0{prompt}",
-                limit=min(request.limit or room - size, room - size),
-                seed=request.seed,
-                stop=request.stops,
-                ignore_end=request.ignore_eos and request.limit is not None,
-                minimum=request.min_tokens,
-            )
-            choices.append(choice)
+            question = f"{model}\0{number if copy else 0}\0{copy}\0{prompt}"
+            choices.append(_generated(request, question, min(request.limit or room - size, room - size)))
             texts.append(prompt)
     if not choices:
         raise ApiError(400, "The prompt is empty.", param="prompt")
@@ -117,6 +112,38 @@ def plan_of(request: ChatRequest | CompletionRequest, replica: Replica) -> Plan:
     return Plan(
         request, model, tuple(choices), tuple(texts), prompt_tokens, prefix + uuid.uuid4().hex, int(time.time())
     )
+
+
+def _generated(request: ChatRequest | CompletionRequest, question: str, limit: int) -> Generation:
+    """Return one choice: words, or the form that was asked for."""
+    asked = request.response_format.asked if isinstance(request, ChatRequest) and request.response_format else None
+    if asked is None:
+        return generate(
+            question,
+            limit=limit,
+            seed=request.seed,
+            stop=request.stops,
+            ignore_end=request.ignore_eos and request.limit is not None,
+            minimum=request.min_tokens,
+        )
+    try:
+        return recite(text_for(asked, generator(question, request.seed)), limit=limit, stop=request.stops)
+    except UnsupportedSchemaError as error:
+        raise ApiError(400, str(error), param="response_format") from error
+
+
+def _logprobs(plan: Plan, tokens: Sequence[str], before: int = 0) -> dict[str, Any] | None:
+    """Return the log probabilities of tokens, where they were asked for.
+
+    Args:
+        plan: The answer.
+        tokens: Tokens of one choice.
+        before: Characters of that choice before them.
+    """
+    top = plan.request.likeliest
+    if top is None:
+        return None
+    return of_chat(tokens, top) if plan.chat else of_completion(tokens, top, before)
 
 
 def _finish(plan: Plan, job: Job) -> None:
@@ -135,10 +162,11 @@ async def whole_answer(plan: Plan, replica: Replica) -> dict[str, Any]:
         _finish(plan, job)
     choices: list[dict[str, Any]] = []
     for index, choice in enumerate(plan.choices):
-        end = {"logprobs": None, "finish_reason": choice.finish_reason, "stop_reason": None}
+        echoed = plan.prompts[index] if isinstance(plan.request, CompletionRequest) and plan.request.echo else ""
+        logprobs = _logprobs(plan, choice.tokens, len(echoed))
+        end = {"logprobs": logprobs, "finish_reason": choice.finish_reason, "stop_reason": None}
         if isinstance(plan.request, CompletionRequest):
-            text = plan.prompts[index] + choice.text if plan.request.echo else choice.text
-            choices.append({"index": index, "text": text, **end})
+            choices.append({"index": index, "text": echoed + choice.text, **end})
         else:
             message: dict[str, Any] = {"role": "assistant", "content": choice.text, "refusal": None, "tool_calls": []}
             choices.append({"index": index, "message": message, **end})
@@ -170,8 +198,9 @@ def _event(plan: Plan, choices: list[dict[str, Any]], usage: dict[str, Any] | No
     return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
 
 
-def _choice(plan: Plan, index: int, text: str | None, finish: str | None) -> dict[str, Any]:
-    common: dict[str, Any] = {"index": index, "logprobs": None, "finish_reason": finish}
+def _choice(plan: Plan, index: int, text: str | None, finish: str | None, before: int = 0) -> dict[str, Any]:
+    logprobs = None if text is None else _logprobs(plan, [text], before)
+    common: dict[str, Any] = {"index": index, "logprobs": logprobs, "finish_reason": finish}
     if plan.chat:
         return common | {"delta": {} if text is None else {"content": text}}
     return common | {"text": text or ""}
@@ -184,6 +213,7 @@ async def _events(plan: Plan, replica: Replica, gone: Callable[[], Awaitable[boo
     with_usage = options is not None and options.include_usage
     running = options is not None and options.continuous_usage_stats
     longest = max(len(choice.tokens) for choice in plan.choices)
+    sent = [0] * len(plan.choices)
     async with engine.admit(job):
         await engine.first_token(job)
         if plan.chat:
@@ -199,7 +229,9 @@ async def _events(plan: Plan, replica: Replica, gone: Callable[[], Awaitable[boo
                 if step < len(choice.tokens):
                     job.generated += 1
                     usage = plan.usage(job.generated) if running else None
-                    yield _event(plan, [_choice(plan, index, choice.tokens[step], None)], usage, with_usage=running)
+                    token = choice.tokens[step]
+                    yield _event(plan, [_choice(plan, index, token, None, sent[index])], usage, with_usage=running)
+                    sent[index] += len(token)
         for index, choice in enumerate(plan.choices):
             yield _event(plan, [_choice(plan, index, None, choice.finish_reason)], None, with_usage=False)
         _finish(plan, job)

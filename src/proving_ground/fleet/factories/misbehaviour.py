@@ -64,12 +64,49 @@ def _any_model(body: Json) -> None:
     body.pop("model", None)
 
 
+def _ignore_logprobs(body: Json) -> None:
+    body.pop("logprobs", None)
+    body.pop("top_logprobs", None)
+
+
+def _ignore_response_format(body: Json) -> None:
+    body.pop("response_format", None)
+
+
 REQUESTS: dict[str, Callable[[Json], None]] = {
     "ignores-max-tokens": _ignore_limit,
     "ignores-stop": _ignore_stop,
     "ignores-seed": _ignore_seed,
     "random-at-zero": _random_at_zero,
     "accepts-unknown-model": _any_model,
+    "ignores-logprobs": _ignore_logprobs,
+    "ignores-response-format": _ignore_response_format,
+}
+
+
+# What a choice is changed into, of a whole answer and of a stream.
+
+
+def _other_tokens(choice: Json) -> None:
+    told = choice.get("logprobs") or {}
+    if "tokens" in told:
+        told["tokens"] = [token.upper() for token in told["tokens"]]
+    for entry in told.get("content", ()):
+        entry["token"] = entry["token"].upper()
+        entry["bytes"] = list(entry["token"].encode())
+
+
+def _impossible_logprobs(choice: Json) -> None:
+    told = choice.get("logprobs") or {}
+    if "token_logprobs" in told:
+        told["token_logprobs"] = [-logprob for logprob in told["token_logprobs"]]
+    for entry in told.get("content", ()):
+        entry["logprob"] = -entry["logprob"]
+
+
+CHOICES: dict[str, Callable[[Json], None]] = {
+    "logprobs-of-other-tokens": _other_tokens,
+    "impossible-logprobs": _impossible_logprobs,
 }
 
 
@@ -281,5 +318,5 @@ OTHERS = frozenset(
         "health-says-503", "jitter", "keeps-cancelled", "leaks-memory", "slow-first-token",
     }
 )  # fmt: skip
-FAULTS = frozenset({*OTHERS, *REQUESTS, *ANSWERS, *CHUNKS, *EVENTS, *HEADERS})
+FAULTS = frozenset({*OTHERS, *REQUESTS, *CHOICES, *ANSWERS, *CHUNKS, *EVENTS, *HEADERS})
 """All that a server of this fleet can be told to do wrong."""

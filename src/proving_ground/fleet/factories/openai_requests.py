@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Stop = str | list[str] | None
 
@@ -56,12 +56,57 @@ class Message(BaseModel):
         return self.content or ""
 
 
+class JsonSchema(BaseModel):
+    """A schema that an answer is to keep."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    content: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+
+
+class ResponseFormat(BaseModel):
+    """The form that an answer is to have."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+    @model_validator(mode="after")
+    def _schema_is_there(self) -> Self:
+        if self.type == "json_schema" and (self.json_schema is None or self.json_schema.content is None):
+            raise ValueError("type json_schema needs a json_schema with a schema")
+        return self
+
+    @property
+    def asked(self) -> dict[str, Any] | None:
+        """The schema that the answer is to keep; None: any text."""
+        if self.type == "text":
+            return None
+        return self.json_schema.content if self.json_schema and self.type == "json_schema" else {"type": "object"}
+
+
 class ChatRequest(_Common):
     """The body of ``POST /v1/chat/completions``."""
 
     messages: Annotated[list[Message], Field(min_length=1)]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    response_format: ResponseFormat | None = None
+
+    @model_validator(mode="after")
+    def _log_probabilities_are_asked_for(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs to be true")
+        return self
+
+    @property
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are to be told for each; None: no log probability."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
     @property
     def prompts(self) -> list[tuple[str, int | None]]:
@@ -80,6 +125,12 @@ class CompletionRequest(_Common):
     prompt: str | list[str] | list[int] | list[list[int]]
     max_tokens: Annotated[int, Field(ge=1)] | None = 16
     echo: bool = False
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+
+    @property
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are to be told for each; None: no log probability."""
+        return self.logprobs
 
     @property
     def prompts(self) -> list[tuple[str, int | None]]:

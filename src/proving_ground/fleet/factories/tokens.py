@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 _PIECE = re.compile(r"\w{1,8}|[^\w\s]")
+_PIECE_AFTER_SPACE = re.compile(rf"\s*(?:{_PIECE.pattern})")
 _WORDS = re.findall(
     r"[a-z]+",
     "the model answers with words that carry no meaning of their own while every request gets its share "
@@ -37,6 +38,20 @@ class Generation:
         return "".join(self.tokens)
 
 
+def generator(question: str, seed: int | None) -> random.Random:
+    """Return what chooses the answer to a question: the same for the same question and seed."""
+    digest = hashlib.blake2b(f"{seed}\0{question}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return random.Random(digest)  # noqa: S311 -- must be repeatable, guards nothing
+
+
+def recite(text: str, *, limit: int | None, stop: tuple[str, ...] = ()) -> Generation:
+    """Return a given text as if it was generated; arguments are those of `generate`."""
+    pieces = tuple(piece.group() for piece in _PIECE_AFTER_SPACE.finditer(text))
+    if limit is not None and len(pieces) > limit:
+        return _stopped(Generation(pieces[:limit], "length"), stop)
+    return _stopped(Generation(pieces, "stop"), stop)
+
+
 def generate(
     question: str,
     *,
@@ -56,8 +71,7 @@ def generate(
         ignore_end: Whether to go on to the limit.
         minimum: The fewest tokens.
     """
-    digest = hashlib.blake2b(f"{seed}\0{question}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    source = random.Random(digest)  # noqa: S311 -- must be repeatable, guards nothing
+    source = generator(question, seed)
     natural = max(minimum, source.randint(NATURAL_MINIMUM, NATURAL_MAXIMUM))
     if limit is None:
         count, finish = natural, "stop"
@@ -67,11 +81,16 @@ def generate(
         count, finish = natural, "stop"
     words = source.choices(_WORDS, k=count)
     tokens = tuple(word if i == 0 else f" {word}" for i, word in enumerate(words))
-    cut = min((at for s in stop if s and (at := "".join(tokens).find(s)) >= 0), default=None)
+    return _stopped(Generation(tokens, finish), stop)
+
+
+def _stopped(whole: Generation, stop: tuple[str, ...]) -> Generation:
+    """Return what is before the first stop string."""
+    cut = min((at for s in stop if s and (at := whole.text.find(s)) >= 0), default=None)
     if cut is None:
-        return Generation(tokens, finish)
+        return whole
     kept: list[str] = []
-    for token in tokens:
+    for token in whole.tokens:
         if cut <= 0:
             break
         kept.append(token[:cut])
