@@ -30,7 +30,7 @@ STALE_AFTER = 5.0
 """Seconds after which a pod that was listed at start but that no watch has confirmed is taken for gone."""
 
 CLOSING_SECONDS = 3.0
-"""Within which all that was learned is kept when the controller ends."""
+"""Within which passes end when the controller does, and again all that was learned is kept."""
 
 COMPONENT = "budaiscaler"
 
@@ -139,10 +139,14 @@ class Reconciler:
             tracked.task = asyncio.get_running_loop().create_task(self._work(key, tracked))
 
     async def close(self) -> None:
-        """Stop every pass and timer, and keep what was learned; does so once."""
+        """Let every pass under way be the last one, and keep what was learned; does so once."""
         if self._closed:
             return
         self._closed = True
+        for tracked in self._scalers.values():
+            tracked.dirty = False
+        # One that has scaled and not yet told so must tell it: the next controller knows what the status holds.
+        await asyncio.wait([*self._tasks(), asyncio.create_task(asyncio.sleep(0))], timeout=CLOSING_SECONDS)
         for tracked in self._scalers.values():
             tracked.drop()
         await asyncio.wait([*self._tasks(), asyncio.create_task(asyncio.sleep(0))], timeout=CLOSING_SECONDS)

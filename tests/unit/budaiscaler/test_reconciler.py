@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from proving_ground.budaiscaler import reconciler
 from proving_ground.budaiscaler.clock import Clock
 from proving_ground.budaiscaler.counters import Counters
 from proving_ground.budaiscaler.reconciler import Reconciler
@@ -124,6 +125,45 @@ def test_the_end_keeps_what_was_learned() -> None:
         await stage.reconciler.close()
         assert stage.api.objects["/api/v1/namespaces/n/configmaps/s-learning-data"]["data"]
 
+    asyncio.run(run())
+
+
+def test_the_end_lets_a_pass_tell_what_it_did() -> None:
+    async def run() -> None:
+        stage, scaled = Stage(scaler(), seconds=3600), asyncio.Event()
+        stage.pages.answers = {PAGE: "m 20\n"}
+        request = stage.api._request
+
+        async def slow(method: str, path: str, **options: Any) -> dict[str, Any]:
+            answer = await request(method, path, **options)
+            if path.endswith("/scale"):
+                scaled.set()
+                await asyncio.sleep(0.05)
+            return answer
+
+        stage.api._request = slow  # type: ignore[method-assign]
+        await asyncio.wait_for(scaled.wait(), 5)
+        await stage.reconciler.close()
+        told = stage.api.objects[f"{SCALERS}/s"]["status"]["scalingHistory"]
+        assert [(entry["previousScale"], entry["newScale"]) for entry in told] == [(1, 2)]
+        assert len(stage.pages.asked) == 1
+
+    asyncio.run(run())
+
+
+def test_the_end_does_not_wait_for_a_pass_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        stage, asked = Stage(scaler()), asyncio.Event()
+
+        async def hangs(*_: Any, **__: Any) -> str:
+            asked.set()
+            return await asyncio.Future()
+
+        stage.pages.page = hangs  # type: ignore[method-assign]
+        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(stage.reconciler.close(), 5)
+
+    monkeypatch.setattr(reconciler, "CLOSING_SECONDS", 0.05)
     asyncio.run(run())
 
 
