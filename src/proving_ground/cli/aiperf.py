@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proving_ground.cli.arguments import waiting_time
-from proving_ground.errors import ConfigurationError, ExitCode
+from proving_ground.cli.arguments import add_access, add_allowed_hosts, waiting_time
+from proving_ground.errors import ExitCode
 
 if TYPE_CHECKING:
     import argparse
@@ -68,15 +68,8 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
         "--request-timeout", type=waiting_time, default=120.0, metavar="TIME", help="for each answer (default: 2m)"
     )
     asked.add_argument("--new-connections", action="store_true", help="a connection for each request")
-    asked.add_argument("--auth", type=Path, metavar="FILE", help="file with a bearer token")
-    asked.add_argument("--ca", type=Path, metavar="FILE", help="certificates of whom to trust, for https")
-    asked.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="host that load may be sent to, beside this machine; repeatable",
-    )
+    add_access(asked)
+    add_allowed_hosts(asked, "load")
     asked.add_argument("--platform", type=Path, metavar="FILE", help="platform.json whose hosts may be loaded")
 
 
@@ -141,9 +134,6 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     from proving_ground.openai_api.health import base_url  # noqa: PLC0415 - as above
 
     url = base_url(arguments.url)
-    for file in (arguments.auth, arguments.ca):
-        if file is not None and not file.is_file():
-            raise ConfigurationError("no such file", where=str(file))
     auth, ca = (str(file.resolve()) if file is not None else None for file in (arguments.auth, arguments.ca))
     hosts = hosts_of(read_platform(arguments.platform)) if arguments.platform is not None else set()
     settings: dict[str, Any] = {

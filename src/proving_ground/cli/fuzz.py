@@ -6,10 +6,9 @@ import asyncio
 import dataclasses
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proving_ground.cli.arguments import waiting_time
+from proving_ground.cli.arguments import add_access, add_allowed_hosts, waiting_time
 from proving_ground.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -43,15 +42,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.add_argument("--model", default="", metavar="NAME", help="model (default: the first that is listed)")
     parser.add_argument("--server", metavar="NAME", help="what it is, as llama.cpp (default: as it tells)")
-    parser.add_argument("--auth", type=Path, metavar="FILE", help="file with a bearer token")
-    parser.add_argument("--ca", type=Path, metavar="FILE", help="certificates of whom to trust, for https")
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="host that it may be sent to, beside this machine; repeatable",
-    )
+    add_access(parser)
+    add_allowed_hosts(parser, "it")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="form (default: text)")
     parser.set_defaults(run=run)
 
@@ -94,9 +86,6 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     _within("--cases", arguments.cases, 1, _MOST_CASES)
     _within("--seed", arguments.seed, 0, _MOST_SEED)
     url = base_url(arguments.url)
-    for file in (arguments.auth, arguments.ca):
-        if file is not None and not file.is_file():
-            raise ConfigurationError("no such file", where=str(file))
     try:
         parts = check_target(url, arguments.allow_host)
     except ConfigurationError:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proving_ground.cli.arguments import add_access, add_allowed_hosts
 from proving_ground.durations import parse_wait
 from proving_ground.errors import ConfigurationError, ExitCode, InfrastructureError
 
@@ -30,8 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.add_argument("--output", choices=("text", "json"), default="text", help="form (default: text)")
     parser.add_argument("--model", default="", metavar="NAME", help="model (default: the first that the server lists)")
-    parser.add_argument("--auth", type=Path, metavar="FILE", help="file with a bearer token")
-    parser.add_argument("--ca", type=Path, metavar="FILE", help="certificates of whom to trust, for https")
+    add_access(parser)
     parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="only matching checks")
     parser.add_argument(
         "--stage",
@@ -57,13 +57,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
     load = parser.add_argument_group("load")
-    load.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="host that load may be sent to, beside this machine; repeatable",
-    )
+    add_allowed_hosts(load, "load")
     load.add_argument(
         "--duration", type=_duration, default=60.0, metavar="TIME", help="how long is measured (default: 60s)"
     )
@@ -118,9 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
     from proving_ground.pipeline.project import Project  # noqa: PLC0415 - as above
 
     url = base_url(arguments.url)
-    for file in (arguments.auth, arguments.ca):
-        if file is not None and not file.is_file():
-            raise ConfigurationError("no such file", where=str(file))
     pid = arguments.server_pid
     if pid is not None and not Path(f"/proc/{pid}").is_dir():
         raise ConfigurationError(f"expected a process of this machine, found {pid}", where="--server-pid")

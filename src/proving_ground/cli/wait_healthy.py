@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proving_ground.cli.arguments import add_trust
 from proving_ground.durations import parse_wait
-from proving_ground.errors import ConfigurationError, ExitCode
+from proving_ground.errors import ExitCode
 
 if TYPE_CHECKING:
     from proving_ground.cli import Parser
@@ -32,7 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Parser]) -> None:
         default=120.0,
         help="how long to wait: seconds, or a time as 5m (default: 120)",
     )
-    parser.add_argument("--ca", type=Path, metavar="FILE", help="certificates of whom to trust, for https")
+    add_trust(parser)
     parser.set_defaults(run=run)
 
 
@@ -48,8 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
     from proving_ground.openai_api.health import base_url, wait_healthy  # noqa: PLC0415 - what help does not need
 
     url = base_url(arguments.url)
-    if arguments.ca is not None and not arguments.ca.is_file():
-        raise ConfigurationError("no such file", where=str(arguments.ca))
     ca = None if arguments.ca is None else str(arguments.ca)
     line = _Line()
     try:
