@@ -83,7 +83,7 @@ class Autoscaling:
             replicas: How many pods it begins with.
             requests: What each pod asks for.
             env: How the mock begins.
-            loads: Whether the pods load until :meth:`finish_loading`; they are not waited for then.
+            loads: Whether the pods load until :meth:`finish_loading`; they are only waited for to be there then.
             service: Whether it gets a Service of its name.
         """
         await self._make(
@@ -91,7 +91,9 @@ class Autoscaling:
                 name, mock=mock, replicas=replicas, requests=requests, env=env, loads=loads, service=service
             )
         )
-        if not loads:
+        if loads:
+            await self._pods_are(name, "replicas", lambda number: number == replicas, what=f"{replicas} pods")
+        else:
             await self.scalers.workloads.wait_for_deployment(name)
 
     async def hollow(self, name: str, *, replicas: int = 1, env: Mapping[str, str] | None = None) -> None:
@@ -256,10 +258,12 @@ class Autoscaling:
 
     async def pods(self, workload: str, predicate: Callable[[int], bool], *, what: str) -> None:
         """Wait until a Deployment has a number of pods that are ready."""
+        await self._pods_are(workload, "readyReplicas", predicate, what=what)
 
+    async def _pods_are(self, workload: str, field: str, predicate: Callable[[int], bool], *, what: str) -> None:
         def holds(found: Object | None) -> bool:
             status = (found or {}).get("status") or {}
-            return found is not None and predicate(int(status.get("readyReplicas", 0)))
+            return found is not None and predicate(int(status.get(field, 0)))
 
         reference = Reference("apps/v1", "Deployment", workload, self.namespace)
         limit = self.check.settings.cut(SCALE_SECONDS + self.cadence.patience(12))

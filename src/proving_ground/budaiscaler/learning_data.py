@@ -76,16 +76,25 @@ async def load(api: Api, namespace: str, scaler: str) -> dict[str, str] | None:
     return data or None
 
 
-async def save(api: Api, scaler: Json, data: Mapping[str, str], *, now: float) -> None:
-    """Keep what a scaler learned; a ConfigMap that is there already is taken over.
+async def save(api: Api, scaler: Json, data: Mapping[str, str], *, now: float, take_over: bool) -> None:
+    """Keep what a scaler learned.
+
+    Args:
+        api: Requests to the API server.
+        scaler: The BudAIScaler.
+        data: What was learned, by key.
+        now: Simulated seconds.
+        take_over: Whether a ConfigMap that is there already gets this scaler as its owner. Only the first time: one
+            whose owner was taken away, so that it outlives its scaler, would be lost with it by a late write.
 
     Raises:
         ApiError: The API server refused, or OSError where it cannot be reached.
     """
     body = config_map(scaler, data, now=now)
     namespace, name = scaler["metadata"]["namespace"], scaler["metadata"]["name"]
+    owned = {key: value for key, value in body["metadata"].items() if take_over or key != "ownerReferences"}
     try:
-        await api.merge(_path(namespace, name), body)
+        await api.merge(_path(namespace, name), {**body, "metadata": owned})
     except ApiError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise

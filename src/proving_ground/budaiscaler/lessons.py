@@ -51,6 +51,7 @@ class Lessons:
         self._settings: LearningSettings | None = None
         self._leftover: dict[str, str] = {}
         self._stored = ""
+        self._owns = False
 
     async def prepare(self, scaler: Json, spec: ScalerSpec, *, now: float, faults: frozenset[str]) -> str:
         """Have a learner for the spec as it is now; the first time with what was kept.
@@ -127,5 +128,6 @@ class Lessons:
         if self._learner is None or Fault.PERSISTS_NOTHING in faults:
             return
         data = self._learner.dump(now)
-        await learning_data.save(self._api, scaler, {**data, **self._leftover}, now=now)
+        await learning_data.save(self._api, scaler, {**data, **self._leftover}, now=now, take_over=not self._owns)
+        self._owns = True
         self._stored = learning_data.size_text(data)

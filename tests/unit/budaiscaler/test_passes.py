@@ -299,6 +299,17 @@ def test_a_restart_goes_on_with_what_was_kept() -> None:
     assert status["learningStatus"]["dataPointsCollected"] == 8
 
 
+def test_a_configmap_whose_owner_was_taken_away_is_not_owned_again_until_another_scaler_takes_it_over() -> None:
+    stage = Stage(scaler(predictionConfig={"enabled": True}))
+    stage.run()
+    stage.api.objects[LEARNED]["metadata"]["ownerReferences"] = []
+    stage.run()
+    assert stage.api.objects[LEARNED]["metadata"]["ownerReferences"] == []
+    stage.tracked = Tracked(scaler=stage.api.objects[f"{SCALERS}/s"])
+    stage.run()
+    assert [owner["uid"] for owner in stage.api.objects[LEARNED]["metadata"]["ownerReferences"]] == ["uid-s"]
+
+
 def test_data_that_cannot_be_read_are_told_and_stay_beside_the_new_ones() -> None:
     stage = Stage(scaler(predictionConfig={"enabled": True}))
     stage.api.objects[LEARNED] = {"metadata": {"name": "x"}, "data": {"metadata.json": "{broken"}}
