@@ -48,7 +48,7 @@ WEB: list[dict[str, Any]] = [
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "web"},
-        "data": {"Corefile": ".:1053 {\n  health :8080 {\n    lameduck 3s\n  }\n  whoami\n}\n"},
+        "data": {"Corefile": ".:1053 {\n  health :8080 {\n    lameduck 8s\n  }\n  whoami\n}\n"},
     },
     {
         "apiVersion": "apps/v1",
@@ -60,7 +60,7 @@ WEB: list[dict[str, Any]] = [
             "template": {
                 "metadata": {"labels": LABELS},
                 "spec": {
-                    "terminationGracePeriodSeconds": 10,
+                    "terminationGracePeriodSeconds": 15,
                     "topologySpreadConstraints": [
                         {
                             "maxSkew": 1,
