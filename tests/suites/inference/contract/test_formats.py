@@ -23,6 +23,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 """What any model can fill in, and in few tokens."""
+WEATHER = {"type": "json_schema", "json_schema": {"name": "weather", "strict": True, "schema": SCHEMA}}
 TOKENS = 256
 
 
@@ -39,16 +40,13 @@ async def formatted(server: Server, form: dict[str, Any]) -> tuple[str, str] | N
 
 async def test_an_answer_keeps_the_schema_that_was_asked_for(server: Server) -> None:
     """An answer is JSON that the schema of its request allows; a server without such refuses."""
-    if (
-        answered := await formatted(
-            server, {"type": "json_schema", "json_schema": {"name": "weather", "strict": True, "schema": SCHEMA}}
-        )
-    ) is None:
+    answered = await formatted(server, WEATHER)
+    if answered is None:
         return
     text, _ = answered
+    wrong = ""
     try:
         jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(text))
-        wrong = ""
     except ValueError:
         wrong = "is no JSON"
     except jsonschema.ValidationError as error:
@@ -58,15 +56,12 @@ async def test_an_answer_keeps_the_schema_that_was_asked_for(server: Server) -> 
 
 async def test_an_answer_is_json_where_json_was_asked_for(server: Server) -> None:
     """An answer is a JSON object, or the beginning of one where its length ends it; a server without such refuses."""
-    if (answered := await formatted(server, {"type": "json_object"})) is None:
+    answered = await formatted(server, {"type": "json_object"})
+    if answered is None:
         return
     text, reason = answered
-    found: object = None
-    if begins := text.lstrip().startswith("{"):
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = {} if reason == "length" else None
-    server.require(
-        "response-format", begins and isinstance(found, dict), f"expected a JSON object, found {text[:200]!r}"
-    )
+    try:
+        found = isinstance(json.loads(text), dict)
+    except ValueError:
+        found = reason == "length" and text.lstrip().startswith("{")
+    server.require("response-format", found, f"expected a JSON object, found {text[:200]!r}")
