@@ -146,10 +146,10 @@ class Reconciler:
         for tracked in self._scalers.values():
             tracked.dirty = False
         # One that has scaled and not yet told so must tell it: the next controller knows what the status holds.
-        await asyncio.wait([*self._tasks(), asyncio.create_task(asyncio.sleep(0))], timeout=CLOSING_SECONDS)
+        await self._ended()
         for tracked in self._scalers.values():
             tracked.drop()
-        await asyncio.wait([*self._tasks(), asyncio.create_task(asyncio.sleep(0))], timeout=CLOSING_SECONDS)
+        await self._ended()
         keeping = [asyncio.create_task(self._keep(key, t)) for key, t in self._scalers.items() if t.lessons]
         if keeping:
             _, late = await asyncio.wait(keeping, timeout=CLOSING_SECONDS)
@@ -158,8 +158,11 @@ class Reconciler:
             if late:
                 log.warning("%d scalers: what was learned last could not be kept", len(late))
 
-    def _tasks(self) -> list[asyncio.Task[Any]]:
-        return [t.task for t in self._scalers.values() if t.task and not t.task.done()] + [*self._background]
+    async def _ended(self) -> None:
+        """Wait for what is under way, but not for ever."""
+        tasks = [t.task for t in self._scalers.values() if t.task and not t.task.done()] + [*self._background]
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
 
     async def _keep(self, key: Key, tracked: Tracked) -> None:
         if tracked.lessons is None:

@@ -18,7 +18,7 @@ def _bytes(text: str) -> list[int]:
 
 
 def _likeliest(token: str, number: int) -> list[tuple[str, float]]:
-    """Return a token and others, the likeliest first, with their log probabilities."""
+    """Return a token and others, the likeliest first, with their log probabilities; the token itself always."""
     share = hashlib.blake2b(token.encode("utf-8", "replace"), digest_size=1).digest()[0] / 255
     chosen = _LEAST + (_MOST - _LEAST) * share
     found = [(token, math.log(chosen))]
@@ -39,8 +39,7 @@ def of_chat(tokens: Sequence[str], top: int) -> dict[str, Any]:
     content = []
     for token in tokens:
         first, *others = [
-            {"token": text, "logprob": logprob, "bytes": _bytes(text)}
-            for text, logprob in _likeliest(token, max(1, top))
+            {"token": text, "logprob": logprob, "bytes": _bytes(text)} for text, logprob in _likeliest(token, top)
         ]
         content.append({**first, "top_logprobs": [first, *others][:top]})
     return {"content": content}
@@ -58,7 +57,7 @@ def of_completion(tokens: Sequence[str], top: int, offset: int) -> dict[str, Any
     for token in tokens:
         offsets.append(offset)
         offset += len(token)
-    likeliest = [_likeliest(token, max(1, top)) for token in tokens]
+    likeliest = [_likeliest(token, top) for token in tokens]
     return {
         "text_offset": offsets,
         "token_logprobs": [each[0][1] for each in likeliest],

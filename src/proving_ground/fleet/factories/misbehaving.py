@@ -11,7 +11,6 @@ from proving_ground.fleet.factories.misbehaviour import (
     ANSWERS,
     BURST,
     BURST_EVERY,
-    CHOICES,
     CHUNKS,
     EVENTS,
     HEADERS,
@@ -190,20 +189,14 @@ class _Exchange:
     def _event(self, event: bytes) -> bytes:
         data = event.removeprefix(b"data: ").strip()
         chunk = None if data == b"[DONE]" else json.loads(data)
-        if isinstance(chunk, dict) and self._faults & (CHUNKS.keys() | CHOICES.keys()):
-            for fault in self._faults & CHUNKS.keys():
+        if isinstance(chunk, dict) and (faults := self._faults & CHUNKS.keys()):
+            for fault in faults:
                 CHUNKS[fault](chunk)
-            self._change_choices(chunk)
             event = b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
         for fault in self._faults & EVENTS.keys():
             event = EVENTS[fault](event, self._stream)
         self._stream.sent += 1
         return event
-
-    def _change_choices(self, document: dict[str, Any]) -> None:
-        for fault in self._faults & CHOICES.keys():
-            for choice in document.get("choices", ()):
-                CHOICES[fault](choice)
 
     async def _whole(self) -> None:
         """Send an answer that is no stream."""
@@ -228,7 +221,6 @@ class _Exchange:
             if status < _REFUSED:
                 for fault in self._faults & ANSWERS.keys():
                     ANSWERS[fault](document, self._memory)
-                self._change_choices(document)
             elif "bad-errors" in self._faults:
                 document = {"message": "something went wrong"}
             self._body = json.dumps(document).encode()

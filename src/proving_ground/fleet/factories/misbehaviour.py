@@ -104,9 +104,17 @@ def _impossible_logprobs(choice: Json) -> None:
         entry["logprob"] = -entry["logprob"]
 
 
-CHOICES: dict[str, Callable[[Json], None]] = {
-    "logprobs-of-other-tokens": _other_tokens,
-    "impossible-logprobs": _impossible_logprobs,
+def _in_each_choice(change: Callable[[Json], None]) -> Callable[..., None]:
+    def changed(document: Json, *_: Memory) -> None:
+        for choice in document.get("choices", ()):
+            change(choice)
+
+    return changed
+
+
+_CHOICES = {
+    "logprobs-of-other-tokens": _in_each_choice(_other_tokens),
+    "impossible-logprobs": _in_each_choice(_impossible_logprobs),
 }
 
 
@@ -176,6 +184,7 @@ ANSWERS: dict[str, Callable[[Json, Memory], None]] = {
     "bad-models": _bad_models,
     "lists-other-model": _other_model,
     "bad-embeddings": _bad_embeddings,
+    **_CHOICES,
 }
 
 
@@ -219,6 +228,7 @@ CHUNKS: dict[str, Callable[[Json], None]] = {
     "stream-wrong-schema": _stream_wrong_schema,
     "stream-wrong-usage": _stream_wrong_usage,
     "stream-other-text": _other_text,
+    **_CHOICES,
 }
 
 
@@ -318,5 +328,5 @@ OTHERS = frozenset(
         "health-says-503", "jitter", "keeps-cancelled", "leaks-memory", "slow-first-token",
     }
 )  # fmt: skip
-FAULTS = frozenset({*OTHERS, *REQUESTS, *CHOICES, *ANSWERS, *CHUNKS, *EVENTS, *HEADERS})
+FAULTS = frozenset({*OTHERS, *REQUESTS, *ANSWERS, *CHUNKS, *EVENTS, *HEADERS})
 """All that a server of this fleet can be told to do wrong."""

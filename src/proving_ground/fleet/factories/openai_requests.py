@@ -82,9 +82,9 @@ class ResponseFormat(BaseModel):
     @property
     def asked(self) -> dict[str, Any] | None:
         """The schema that the answer is to keep; None: any text."""
-        if self.type == "text":
-            return None
-        return self.json_schema.content if self.json_schema and self.type == "json_schema" else {"type": "object"}
+        if self.type == "json_object":
+            return {"type": "object"}
+        return self.json_schema.content if self.type == "json_schema" and self.json_schema else None
 
 
 class ChatRequest(_Common):

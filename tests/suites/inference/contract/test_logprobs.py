@@ -37,14 +37,21 @@ def judge(server: Server, kind: Kind, choices: Sequence[Mapping[str, Any]], text
         server.require(rule, False, f"{kind}: {found}")
 
 
-@both
-async def test_log_probabilities_are_those_of_the_text(server: Server, kind: Kind) -> None:
-    """Asked for log probabilities, an answer tells those of its own tokens, and none is impossible."""
+async def told(server: Server, kind: Kind) -> dict[str, Any] | None:
+    """Ask for log probabilities, and return the body of the answer; None where the server refuses."""
     answer = await server.ask(kind, **ASKED[kind])
     if answer.status != 200:
         server.refused(answer, "logprobs")
+        return None
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+@both
+async def test_log_probabilities_are_those_of_the_text(server: Server, kind: Kind) -> None:
+    """Asked for log probabilities, an answer tells those of its own tokens, and none is impossible."""
+    if (body := await told(server, kind)) is None:
         return
-    body = answer.json()
     server.conforms(SCHEMAS[kind], body)
     judge(server, kind, body["choices"], text_of(body))
 
@@ -52,9 +59,7 @@ async def test_log_probabilities_are_those_of_the_text(server: Server, kind: Kin
 @both
 async def test_streamed_log_probabilities_are_those_of_the_text(server: Server, kind: Kind) -> None:
     """Asked for log probabilities, the events of a stream tell those of its tokens, and none is impossible."""
-    answer = await server.ask(kind, **ASKED[kind])
-    if answer.status != 200:
-        server.refused(answer, "logprobs")
+    if await told(server, kind) is None:
         return
     record = await server.stream(kind, **ASKED[kind])
     for chunk in record.chunks:
