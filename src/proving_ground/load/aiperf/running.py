@@ -20,6 +20,7 @@ from proving_ground.load.aiperf.plan import words
 from proving_ground.load.aiperf.result import failed_of, measured_of, told
 from proving_ground.ownership.state import cache_home
 from proving_ground.servers.environment import ensure
+from proving_ground.servers.tool import OUTPUT, inherited, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ async def measure(
         _read(plan, work, found, interrupted=code is None)
         if found.measured is None:
             how = "did not end in time" if code is None else f"ended with {code} and no result"
-            raise InfrastructureError(f"aiperf {how}, and said last: {_last(work / 'output')}", where=plan.url)
+            raise InfrastructureError(f"aiperf {how}, and said last: {_last(work / OUTPUT)}", where=plan.url)
     return found
 
 
@@ -128,10 +129,8 @@ async def _made_tokenizer(python: Path, work: Path) -> Path:
 
 
 def _environment(plan: Plan, work: Path) -> dict[str, str]:
-    # Nothing goes by way of a proxy: the server is here, or one that was named. Nor is a key sent that was not given.
-    kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    for name in ("PYTHONPATH", "OPENAI_API_KEY", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        kept.pop(name, None)
+    # No key is sent that was not given.
+    kept = inherited(without=("OPENAI_API_KEY", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
     scratch = work / "t"
     scratch.mkdir(exist_ok=True)
     kept |= {"TMPDIR": str(scratch), "HF_HUB_DISABLE_TELEMETRY": "1", "COLUMNS": "200"}
@@ -146,19 +145,8 @@ def _environment(plan: Plan, work: Path) -> dict[str, str]:
 
 async def _run(command: list[str], plan: Plan, work: Path) -> int | None:
     """Let AIPerf measure, and return its exit code; none where it did not end in time."""
-    with (work / "output").open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=work,
-            env=_environment(plan, work),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            # Ctrl-C goes to who asked, who tells it.
-            start_new_session=True,
-        )
     limit = _START_SECONDS + plan.warm_up + plan.seconds + 2 * plan.drain
-    try:
+    async with running(command, work, _environment(plan, work)) as process:
         try:
             await asyncio.wait_for(process.wait(), limit)
         except TimeoutError:
@@ -168,12 +156,6 @@ async def _run(command: list[str], plan: Plan, work: Path) -> int | None:
             await _stop(process)
             raise
         return process.returncode
-    finally:
-        # What it started is of its session.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        if process.returncode is None:
-            await process.wait()
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import tempfile
 import time
@@ -26,6 +25,7 @@ from proving_ground.openai_api.fuzzing.judging import Failure, curl, judged
 from proving_ground.openai_api.server import CHAT, COMPLETIONS
 from proving_ground.ownership.state import cache_home
 from proving_ground.servers.environment import ensure
+from proving_ground.servers.tool import OUTPUT, inherited, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -206,36 +206,18 @@ def command(plan: Plan, python: Path) -> list[str]:
 
 
 def _environment(plan: Plan, work: Path) -> dict[str, str]:
-    # Nothing goes by way of a proxy: the server is here, or one that was named.
-    kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    kept.pop("PYTHONPATH", None)
     exchanges = str(work / "exchanges.jsonl")
-    return {**kept, "SCHEMATHESIS_HOOKS": str(_HOOKS), "PROVING_GROUND_EXCHANGES": exchanges, _TOKEN: plan.token}
+    return {**inherited(), "SCHEMATHESIS_HOOKS": str(_HOOKS), "PROVING_GROUND_EXCHANGES": exchanges, _TOKEN: plan.token}
 
 
 async def _send(plan: Plan, python: Path, work: Path) -> bool:
     """Let schemathesis send, and return whether it came to its end in time."""
     (work / "openapi.json").write_text(json.dumps(openapi(plan.model)), encoding="utf-8")
     (work / "schemathesis.toml").write_text(settings(plan), encoding="utf-8")
-    with (work / "output").open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command(plan, python),
-            cwd=work,
-            env=_environment(plan, work),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
+    async with running(command(plan, python), work, _environment(plan, work)) as process:
         whole = await _ended(process, plan, (work / "exchanges.jsonl").is_file)
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
     if whole and process.returncode not in _CODES:
-        said = [line for line in _lines(work / "output") if line.strip()] or ["nothing"]
+        said = [line for line in _lines(work / OUTPUT) if line.strip()] or ["nothing"]
         raise InfrastructureError(f"schemathesis ended with {process.returncode}, and said last: {said[-1][:300]}")
     return whole
 
