@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import ssl
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,6 +20,7 @@ import pytest
 
 from proving_ground.fleet.alone import server_alone
 from proving_ground.fleet.inference import Speed
+from proving_ground.openai_api.access import trust_in
 from proving_ground.openai_api.client import Client
 from proving_ground.openai_api.server import FLEET, SYSTEM, Server, further, require_listening, target_of
 
@@ -58,16 +58,15 @@ async def server(request: pytest.FixtureRequest, check: CheckRun, platform: Plat
     target = target_of(platform, name)
     fault = check.settings.fault
     async with contextlib.AsyncExitStack() as stack:
-        secure: ssl.SSLContext | bool = True
+        ca = None
         if fault:
             url = await stack.enter_async_context(server_alone(MODEL, faults=fault.split(","), speed=PACE))
             pid = None if target.pid is None else os.getpid()
             target = dataclasses.replace(target, url=url, server=FLEET, model=MODEL, pid=pid, token_file=None)
         else:
             await require_listening(target.url)
-            if ca := platform.endpoints[name].ca:
-                secure = ssl.create_default_context(cafile=ca)
-        connector = aiohttp.TCPConnector(limit=0, ssl=secure)
+            ca = platform.endpoints[name].ca
+        connector = aiohttp.TCPConnector(limit=0, ssl=trust_in(ca))
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         limit = check.settings.cut(REQUEST_SECONDS)
         yield Server(target, Client(session, target.url, token=target.token, timeout=limit), check)

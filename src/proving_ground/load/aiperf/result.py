@@ -57,8 +57,11 @@ def measured_of(plan: Plan, export: Mapping[str, Any], origin: Origin, *, interr
         counts={name: int(_number(export, block, "count")) for block, name in importer.LATENCIES.items()},
         problems=_problems(export),
     )
-    level = level.model_copy(update={"missed": _missed(plan, level)})
-    return Measured(closed=plan.closed, levels=[level], client=_client(plan, export, record, interrupted=interrupted))
+    return Measured(
+        closed=plan.closed,
+        levels=[level.judged(plan.slos)],
+        client=_client(plan, export, record, interrupted=interrupted),
+    )
 
 
 def failed_of(plan: Plan, problems: Mapping[str, int]) -> Measured:
@@ -83,9 +86,7 @@ def failed_of(plan: Plan, problems: Mapping[str, int]) -> Measured:
         counts=dict.fromkeys(LATENCIES, 0),
         problems=dict(problems),
     )
-    return Measured(
-        closed=plan.closed, levels=[level.model_copy(update={"missed": _missed(plan, level)})], client=Client()
-    )
+    return Measured(closed=plan.closed, levels=[level.judged(plan.slos)], client=Client())
 
 
 def record_of(export: Mapping[str, Any], measured: Measured, origin: Origin) -> Record:
@@ -122,15 +123,6 @@ def told(details: object) -> str:
     code, kind, message = (str(child(details, name) or "") for name in ("code", "type", "message"))
     parts = [part for part in (code, "" if message.startswith(kind) else kind, message) if part]
     return " ".join(" ".join(parts).split())[:_SHOWN] or "unknown"
-
-
-def _missed(plan: Plan, level: LevelResult) -> list[str]:
-    found = [(slo, level.value_of(slo.metric)) for slo in plan.slos]
-    return [
-        f"{slo.told()}, found {'nothing' if math.isnan(value) else f'{value:.4g}'}"
-        for slo, value in found
-        if not slo.holds(value)
-    ]
 
 
 def _number(export: Mapping[str, Any], name: str, field: str = "avg") -> float:

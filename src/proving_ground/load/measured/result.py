@@ -90,6 +90,16 @@ class LevelResult(Contract):
     problems: dict[str, int] = Field(default={})
     missed: list[str] = Field(default=[])
 
+    def judged(self, slos: Iterable[Slo]) -> LevelResult:
+        """Return the same with the objectives that it misses."""
+        found = [(slo, self.value_of(slo.metric)) for slo in slos]
+        missed = [
+            f"{slo.told()}, found {'nothing' if math.isnan(value) else f'{value:.4g}'}"
+            for slo, value in found
+            if not slo.holds(value)
+        ]
+        return self.model_copy(update={"missed": missed})
+
     def value_of(self, metric: str) -> float:
         """Return a value by the name that objectives use; not a number where there is none."""
         if metric in self.latencies_ms:
@@ -190,16 +200,7 @@ def _level(value: float, seconds: float, seen: Sequence[Mapping[str, Any]], slos
         counts=counts,
         problems=problems,
     )
-    return result.model_copy(update={"missed": _missed(result, slos)})
-
-
-def _missed(level: LevelResult, slos: Iterable[Slo]) -> list[str]:
-    found = [(slo, level.value_of(slo.metric)) for slo in slos]
-    return [
-        f"{slo.told()}, found {'nothing' if math.isnan(value) else f'{value:.4g}'}"
-        for slo, value in found
-        if not slo.holds(value)
-    ]
+    return result.judged(slos)
 
 
 def _knee(levels: Sequence[LevelResult]) -> float | None:
