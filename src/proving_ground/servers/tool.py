@@ -37,7 +37,7 @@ def inherited(without: Iterable[str] = ()) -> dict[str, str]:
 async def running(
     command: Sequence[str], work: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a tool in a folder; where it has not ended with the context, it is killed with all that it started.
+    """Run a tool in a folder; with the context ends what is left of it and of all that it started.
 
     Args:
         command: The program and its arguments.
